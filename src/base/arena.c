@@ -1,0 +1,68 @@
+#include "base/arena.h"
+
+#include <stdlib.h>
+
+enum { BLOCK_BYTES = 64 * 1024 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size;
+    _Alignas(16) uint8_t bytes[];
+};
+
+void arena_init(struct arena *a, size_t cap) { *a = (struct arena){.cap = cap}; }
+
+static void free_chain(struct arena_block *b)
+{
+    while (b) {
+        struct arena_block *next = b->next;
+        free(b);
+        b = next;
+    }
+}
+
+void arena_release(struct arena *a)
+{
+    free_chain(a->head);
+    *a = (struct arena){.cap = a->cap};
+}
+
+void arena_reset(struct arena *a)
+{
+    if (a->head) {
+        free_chain(a->head->next);
+        a->head->next = NULL;
+        a->size = a->head->size;
+    }
+    a->used = a->total = 0;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    if (n > a->cap || a->total > a->cap - n)
+        return NULL;
+    size_t rounded = (n + 15) & ~(size_t)15;
+    if (!a->head || a->size - a->used < rounded) {
+        size_t size = rounded > BLOCK_BYTES ? rounded : BLOCK_BYTES;
+        struct arena_block *b = malloc(sizeof *b + size);
+        if (!b)
+            return NULL;
+        b->next = a->head;
+        b->size = size;
+        a->head = b;
+        a->used = 0;
+        a->size = size;
+    }
+    uint8_t *p = a->head->bytes + a->used;
+    a->used += rounded;
+    a->total += rounded;
+    return memset(p, 0, n);
+}
+
+struct slice arena_copy(struct arena *a, struct slice s)
+{
+    uint8_t *p = arena_alloc(a, s.n + 1);
+    if (p && s.n)
+        memcpy(p, s.p, s.n);
+    return slice_of(p, p ? s.n : 0);
+}

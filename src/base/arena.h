@@ -1,0 +1,23 @@
+/* Memory that is given back all at once: one arena a request, or a batch. Not for secrets. */
+#ifndef BOURN_BASE_ARENA_H
+#define BOURN_BASE_ARENA_H
+
+#include "base/slice.h"
+
+struct arena_block;
+struct arena {
+    struct arena_block *head;
+    size_t used, size; /* of the head block, bytes */
+    size_t total, cap; /* bytes handed out since the last reset; limit */
+};
+
+void arena_init(struct arena *a, size_t cap);
+void arena_release(struct arena *a);
+/* Gives everything back but one block, which is kept for the next round. */
+void arena_reset(struct arena *a);
+/* n zeroed bytes aligned to 16, valid until reset or release; NULL over the cap or out of memory. */
+void *arena_alloc(struct arena *a, size_t n);
+/* A copy of s with a NUL after it; p is NULL if it did not fit. */
+struct slice arena_copy(struct arena *a, struct slice s);
+
+#endif

@@ -1,0 +1,111 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void buf_init(struct buf *b, size_t cap) { *b = (struct buf){.cap = cap}; }
+
+void buf_init_secret(struct buf *b, size_t cap) { *b = (struct buf){.cap = cap, .wipe = true}; }
+
+void buf_release(struct buf *b)
+{
+    if (b->wipe && b->p)
+        explicit_bzero(b->p, b->size);
+    free(b->p);
+    *b = (struct buf){.cap = b->cap, .wipe = b->wipe};
+}
+
+void buf_clear(struct buf *b)
+{
+    if (b->wipe && b->p)
+        explicit_bzero(b->p, b->n);
+    b->n = 0;
+    b->failed = false;
+}
+
+uint8_t *buf_reserve(struct buf *b, size_t n)
+{
+    if (b->failed)
+        return NULL;
+    if (n > b->cap || b->n > b->cap - n) {
+        b->failed = true;
+        return NULL;
+    }
+    if (b->size - b->n < n) {
+        size_t size = b->size ? b->size : 64;
+        while (size - b->n < n)
+            size += size < b->cap / 2 ? size : b->cap - size;
+        uint8_t *p = b->wipe ? malloc(size) : realloc(b->p, size);
+        if (!p) {
+            b->failed = true;
+            return NULL;
+        }
+        if (b->wipe && b->p) {
+            memcpy(p, b->p, b->n);
+            explicit_bzero(b->p, b->size);
+            free(b->p);
+        }
+        b->p = p;
+        b->size = size;
+    }
+    return b->p + b->n;
+}
+
+void buf_put(struct buf *b, const void *p, size_t n)
+{
+    uint8_t *to = n ? buf_reserve(b, n) : NULL;
+    if (to) {
+        memcpy(to, p, n);
+        b->n += n;
+    }
+}
+
+void buf_put_slice(struct buf *b, struct slice s) { buf_put(b, s.p, s.n); }
+
+void buf_put_str(struct buf *b, const char *s) { buf_put(b, s, strlen(s)); }
+
+void buf_put_u8(struct buf *b, uint8_t v) { buf_put(b, &v, 1); }
+
+void buf_put_be(struct buf *b, uint64_t v, unsigned bytes)
+{
+    uint8_t tmp[8];
+    be_put(tmp, v, bytes);
+    buf_put(b, tmp, bytes);
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    uint8_t *to = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
+    if (to) {
+        vsnprintf((char *)to, (size_t)n + 1, fmt, again);
+        b->n += (size_t)n;
+    } else {
+        b->failed = true;
+    }
+    va_end(again);
+}
+
+enum bourn_err buf_check(const struct buf *b)
+{
+    return b->failed ? err_set(BOURN_E_LIMIT, "a buffer would grow over its limit of %zu bytes", b->cap) : BOURN_OK;
+}
+
+uint64_t be_get(const uint8_t *p, unsigned bytes)
+{
+    uint64_t v = 0;
+    while (bytes--)
+        v = v << 8 | *p++;
+    return v;
+}
+
+void be_put(uint8_t *p, uint64_t v, unsigned bytes)
+{
+    for (unsigned i = bytes; i-- > 0; v >>= 8)
+        p[i] = (uint8_t)v;
+}

@@ -1,0 +1,42 @@
+/* A growing byte buffer with a hard cap that is set when it is made. Going over the cap, or out of memory,
+ * makes the buffer `failed`: later puts do nothing, and buf_check() says so. So a writer can put freely and
+ * check once at the end. */
+#ifndef BOURN_BASE_BUF_H
+#define BOURN_BASE_BUF_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+struct buf {
+    uint8_t *p;
+    size_t n;      /* bytes used */
+    size_t size;   /* bytes allocated */
+    size_t cap;    /* hard limit, bytes */
+    bool failed;   /* a put did not fit */
+    bool wipe;     /* contents are secret: zeroed before memory is given back or moved */
+};
+
+void buf_init(struct buf *b, size_t cap);
+/* The same for secrets: memory is zeroed whenever it is released or moved. */
+void buf_init_secret(struct buf *b, size_t cap);
+void buf_release(struct buf *b); /* idempotent; the buffer can be used again with the same cap */
+void buf_clear(struct buf *b);   /* length 0, memory kept; zeroes secrets; forgets a failure */
+
+/* Room for n more bytes at b->p + b->n, or NULL (and failed). Does not change b->n. */
+uint8_t *buf_reserve(struct buf *b, size_t n);
+void buf_put(struct buf *b, const void *p, size_t n);
+void buf_put_slice(struct buf *b, struct slice s);
+void buf_put_str(struct buf *b, const char *s);
+void buf_put_u8(struct buf *b, uint8_t v);
+void buf_put_be(struct buf *b, uint64_t v, unsigned bytes); /* big-endian, 1..8 bytes */
+void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static inline struct slice buf_slice(const struct buf *b) { return slice_of(b->p, b->n); }
+/* BOURN_OK, or BOURN_E_LIMIT / BOURN_E_MEMORY if any put failed. */
+enum bourn_err buf_check(const struct buf *b) BOURN_MUST_USE;
+
+/* Big-endian reads; the caller has checked the length. */
+uint64_t be_get(const uint8_t *p, unsigned bytes);
+void be_put(uint8_t *p, uint64_t v, unsigned bytes);
+
+#endif
