@@ -1,0 +1,56 @@
+/* The index of the vault: ordered keys and values in spaces, read and changed through one open transaction.
+ *
+ * Kept narrow on purpose (a distributed engine comes later). One thread owns a store. Writes are visible to reads at
+ * once and become durable together at store_commit; what was not committed when the process dies is replayed from the
+ * journal, which is the durable truth. */
+#ifndef BOURN_STORE_STORE_H
+#define BOURN_STORE_STORE_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+enum store_space {
+    STORE_META,     /* "applied" and other words -> value */
+    STORE_WORLD,    /* entry index (8) -> entry bytes that the world needs */
+    STORE_ID,       /* HMAC of an identifier (32) -> subject number (8) */
+    STORE_LABEL,    /* label (16) -> subject number (8) */
+    STORE_SUBJECT,  /* subject number (8) -> sealed state */
+    STORE_RECORD,   /* subject number (8), collection number (4), record id (8) -> sealed record */
+    STORE_EVIDENCE, /* subject number (8), entry index (8) -> sealed salt and evidence */
+    STORE_TOKEN,    /* SHA-256 of a token (32) -> party index (8), expiry (8) */
+    STORE_CODE,     /* SHA-256 of an enrolment code (32) -> subject number, party index, expiry */
+    STORE_USED,     /* SHA-256 of a statement (32) -> entry index (8): accepted once for ever */
+    STORE_NOTICE,   /* index of the notice entry (8) -> its text */
+    STORE_SWEEP,    /* subject number (8) of an erased person whose rows are not all deleted yet -> empty */
+    STORE_SPACES,
+};
+#define STORE_KEY_BYTES_MAX 64
+
+struct store;
+
+/* Opens or creates the LMDB backend in folder `dir` (mode 0700, exists). */
+enum bourn_err store_open_lmdb(const char *dir, struct store **out) BOURN_MUST_USE;
+/* A store in memory, empty: tests and small tools. */
+enum bourn_err store_open_memory(struct store **out) BOURN_MUST_USE;
+/* Drops what was not committed. */
+void store_close(struct store *s);
+
+/* Value of a key: borrowed, valid until the next put, del, commit or abort (LMDB's pointers die then).
+ * BOURN_E_NOT_FOUND if absent. */
+enum bourn_err store_get(struct store *s, enum store_space space, struct slice key, struct slice *value) BOURN_MUST_USE;
+enum bourn_err store_put(struct store *s, enum store_space space, struct slice key, struct slice value) BOURN_MUST_USE;
+/* BOURN_OK also if the key is absent. */
+enum bourn_err store_del(struct store *s, enum store_space space, struct slice key) BOURN_MUST_USE;
+/* First key >= *key that begins with prefix; BOURN_E_NOT_FOUND if none. key and value are borrowed as above. To go on,
+ * copy the key, append a zero byte and ask again. */
+enum bourn_err store_seek(struct store *s, enum store_space space, struct slice prefix, struct slice from,
+                          struct slice *key, struct slice *value) BOURN_MUST_USE;
+uint64_t store_count(struct store *s, enum store_space space);
+
+/* Makes every write since the last commit durable and atomic (default sync), and opens the next transaction. */
+enum bourn_err store_commit(struct store *s) BOURN_MUST_USE;
+/* Forgets every write since the last commit. */
+enum bourn_err store_abort(struct store *s) BOURN_MUST_USE;
+uint64_t store_changed_rows(const struct store *s); /* puts and dels since the last commit */
+
+#endif
