@@ -1,0 +1,32 @@
+/* The file of key slots: one fixed slot of 64 bytes a subject number, never reused. A slot holds the subject key
+ * wrapped under the key epoch: epoch number (4, big-endian) || nonce (12) || wrapped key (32) || tag (16). All zero: no
+ * key, or destroyed. Erasure zeroes in place. docs/formats/keys.md */
+#ifndef BOURN_VAULT_SLOTS_H
+#define BOURN_VAULT_SLOTS_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+struct io_dir;
+struct slots;
+
+/* Makes keys/root.key (32 random bytes, 0600), keys/epoch.1 (an epoch key sealed under it, AAD: the cell's origin) and
+ * an empty keys/slots.1; synced. */
+enum bourn_err slots_create(struct io_dir *cell, const char *origin) BOURN_MUST_USE;
+/* Opens them; the epoch key lives in guarded memory. */
+enum bourn_err slots_open(struct io_dir *cell, const char *origin, struct slots **out) BOURN_MUST_USE;
+void slots_close(struct slots *s);
+
+/* Index keys of the epoch, derived: for HMAC of identifiers, tokens etc. `use` is a short constant word. */
+void slots_derive(const struct slots *s, const char *use, uint8_t out[32]);
+
+/* Wraps `key` (32 bytes) for slot `number` into the file; not durable before slots_sync. AAD: origin, number. */
+enum bourn_err slots_put(struct slots *s, uint64_t number, const uint8_t key[32]) BOURN_MUST_USE;
+/* BOURN_E_NOT_FOUND if the slot is zero or beyond the end; BOURN_E_CORRUPT if it does not open. */
+enum bourn_err slots_get(struct slots *s, uint64_t number, uint8_t key[32]) BOURN_MUST_USE;
+enum bourn_err slots_zero(struct slots *s, uint64_t number) BOURN_MUST_USE; /* durable after slots_sync */
+/* Zeroes every slot >= count (recovery). */
+enum bourn_err slots_zero_from(struct slots *s, uint64_t count) BOURN_MUST_USE;
+enum bourn_err slots_sync(struct slots *s) BOURN_MUST_USE;
+
+#endif
