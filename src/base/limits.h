@@ -12,6 +12,12 @@
 #define REPLY_BYTES_MAX (24u << 20)    /* one answer from vault */
 #define REQUEST_BODY_BYTES_MAX (1u << 20)
 #define REQUEST_HEADERS_BYTES_MAX (16u << 10)
+#define TOKEN_BYTES_MAX 256            /* a bearer token as text */
+#define TERM_BYTES_MAX 128             /* a purpose or ground */
+#define NAME_BYTES_MAX 64              /* a name of a party, collection, notice, pack or field */
+#define LEDGER_PATH_BYTES_MAX 128      /* a path below the ledger's prefix */
+#define PROBLEM_DETAIL_BYTES_MAX 1024  /* sentence of a refusal */
+#define PROBLEM_MISSING_BYTES_MAX (64u << 10) /* JSON array of what would satisfy the gate */
 #define SUBJECT_ID_BYTES_MAX 256       /* an identifier of a person as the app spells it */
 #define FIELDS_PER_COLLECTION_MAX 256
 #define COLLECTIONS_MAX 1024

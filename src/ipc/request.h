@@ -59,12 +59,15 @@ struct reply {
     uint64_t receipt;   /* index of the entry, or REPLY_NO_RECEIPT */
     uint64_t etag;      /* version of the record, 0 for none */
     uint32_t immutable; /* 1: a full tile or bundle, may be cached for ever */
-    struct slice code;    /* stable word of the problem, empty on success */
-    struct slice detail;  /* sentence, no personal data */
-    struct slice missing; /* JSON array for problem+json, or empty */
+    struct slice code;    /* stable word of the problem (a-z 0-9 _), exactly when status is 400 or more */
+    struct slice detail;  /* sentence, no personal data, no JSON escapes needed: UTF-8; empty on success */
+    struct slice missing; /* JSON array for problem+json, or empty; empty on success */
     struct slice body;    /* released plaintext may stand here: the ring wipes it */
 };
 
+/* Writes the fields that are set (a slice that is not empty, a number that is not 0), and the numbers that the operation
+ * needs. r->op must be one of enum req_op. Whether they are the right fields is the receiver's check: what a person typed
+ * must be checked before, or the receiver takes the sender for broken. */
 void request_encode(struct buf *out, const struct request *r);
 /* Slices borrow from `in`. BOURN_E_FORMAT (malformed) or BOURN_E_DENIED (this sender may not send it). */
 enum bourn_err request_decode(struct slice in, enum req_sender from, struct request *r) BOURN_MUST_USE;

@@ -1,0 +1,280 @@
+/* The codec of requests and replies: round trips of every operation, and everything that must be refused. */
+#include "base/limits.h"
+#include "ipc/request.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static uint8_t filler[REQUEST_BODY_BYTES_MAX + 1];
+
+static struct request records(void)
+{
+    return (struct request){.id = 7,
+                            .op = REQ_RECORDS,
+                            .number = 12,
+                            .token = slice_str("tok"),
+                            .purpose = slice_str("dpv:X"),
+                            .subject = slice_str("B000944"),
+                            .collection = slice_str("people")};
+}
+
+static enum bourn_err again(const struct request *r, enum req_sender from, struct request *out, struct buf *b)
+{
+    buf_init(b, 8u << 20);
+    request_encode(b, r);
+    assert_false(b->failed);
+    return request_decode(buf_slice(b), from, out);
+}
+
+static void same(const struct request *a, const struct request *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->op, b->op);
+    assert_int_equal(a->number, b->number);
+    assert_int_equal(a->version, b->version);
+    assert_true(slice_eq(a->token, b->token) && slice_eq(a->purpose, b->purpose));
+    assert_true(slice_eq(a->subject, b->subject) && slice_eq(a->collection, b->collection));
+    assert_true(slice_eq(a->path, b->path) && slice_eq(a->body, b->body));
+}
+
+static void test_round_trip_and_bytes(void **state)
+{
+    (void)state;
+    struct request r = records(), got;
+    struct buf b;
+    assert_int_equal(again(&r, REQ_FROM_FRONT, &got, &b), BOURN_OK);
+    same(&r, &got);
+    static const uint8_t golden[] = "\0\0\0\0\0\0\0\7"
+                                    "\0\0\0\2"
+                                    "\x3d"
+                                    "\0\0\0\0\0\0\0\x0c"
+                                    "\0\0\0\3tok"
+                                    "\0\0\0\5"
+                                    "dpv:X"
+                                    "\0\0\0\7"
+                                    "B000944"
+                                    "\0\0\0\6people";
+    assert_int_equal(b.n, sizeof golden - 1);
+    assert_memory_equal(b.p, golden, b.n);
+    buf_release(&b);
+}
+
+/* For every operation: which sender may make it, out of the header's words. */
+static void test_every_operation(void **state)
+{
+    (void)state;
+    for (uint32_t op = 1; op <= REQ_OP_MAX; op++) {
+        bool admin_only = op >= REQ_IMPORT, both = op == REQ_HEALTH;
+        bool accepted = false;
+        /* Of all 256 sets of fields, only those that the operation carries may pass. */
+        unsigned passed = 0;
+        for (unsigned set = 0; set < 256; set++) {
+            struct slice s = slice_str("x"), none = {0};
+            struct request r = {.op = op,
+                                .number = set & 1 ? 3 : 0,
+                                .version = set & 2 ? 4 : 0,
+                                .token = set & 4 ? s : none,
+                                .purpose = set & 8 ? s : none,
+                                .subject = set & 16 ? s : none,
+                                .collection = set & 32 ? s : none,
+                                .path = set & 64 ? s : none,
+                                .body = set & 128 ? s : none};
+            struct request got;
+            struct buf b;
+            enum req_sender right = admin_only ? REQ_FROM_ADMIN : REQ_FROM_FRONT;
+            enum bourn_err e = again(&r, right, &got, &b);
+            if (e == BOURN_OK) {
+                passed++;
+                accepted = true;
+                same(&r, &got);
+                enum bourn_err other =
+                    request_decode(buf_slice(&b), admin_only ? REQ_FROM_FRONT : REQ_FROM_ADMIN, &got);
+                assert_int_equal(other, both ? BOURN_OK : BOURN_E_DENIED);
+            } else {
+                assert_int_equal(e, BOURN_E_FORMAT);
+            }
+            buf_release(&b);
+        }
+        assert_true(accepted);
+        assert_true(passed <= 4);
+        assert_string_not_equal(request_op_name(op), "unknown");
+    }
+    assert_string_equal(request_op_name(0), "unknown");
+    assert_string_equal(request_op_name(REQ_OP_MAX + 1), "unknown");
+}
+
+static void test_cut_and_left_over(void **state)
+{
+    (void)state;
+    struct request r = records(), got;
+    struct buf b;
+    assert_int_equal(again(&r, REQ_FROM_FRONT, &got, &b), BOURN_OK);
+    for (size_t n = 0; n < b.n; n++)
+        assert_int_equal(request_decode(slice_of(b.p, n), REQ_FROM_FRONT, &got), BOURN_E_FORMAT);
+    buf_put_u8(&b, 0);
+    assert_int_equal(request_decode(buf_slice(&b), REQ_FROM_FRONT, &got), BOURN_E_FORMAT);
+    b.n--;
+    b.p[11] = REQ_OP_MAX + 1;
+    assert_int_equal(request_decode(buf_slice(&b), REQ_FROM_FRONT, &got), BOURN_E_FORMAT);
+    buf_release(&b);
+}
+
+static void test_not_canonical(void **state)
+{
+    (void)state;
+    struct request r = records(), got;
+    struct buf b;
+    assert_int_equal(again(&r, REQ_FROM_FRONT, &got, &b), BOURN_OK);
+    memset(b.p + 13, 0, 8); /* an optional number that is there and 0 */
+    assert_int_equal(request_decode(buf_slice(&b), REQ_FROM_FRONT, &got), BOURN_E_FORMAT);
+    buf_release(&b);
+    /* A slice that is there and empty. */
+    static const uint8_t empty[] = "\0\0\0\0\0\0\0\1\0\0\0\x0f\x04\0\0\0\0";
+    assert_int_equal(empty[11], REQ_WHOAMI);
+    assert_int_equal(request_decode(slice_of(empty, sizeof empty - 1), REQ_FROM_FRONT, &got), BOURN_E_FORMAT);
+    static const uint8_t full[] = "\0\0\0\0\0\0\0\1\0\0\0\x0f\x04\0\0\0\1a";
+    assert_int_equal(request_decode(slice_of(full, sizeof full - 1), REQ_FROM_FRONT, &got), BOURN_OK);
+    /* A needed number may be 0. */
+    struct request one = records();
+    one.op = REQ_RECORD;
+    one.number = 0;
+    assert_int_equal(again(&one, REQ_FROM_FRONT, &got, &b), BOURN_OK);
+    buf_release(&b);
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    struct {
+        size_t offset, limit;
+    } cases[] = {{offsetof(struct request, token), TOKEN_BYTES_MAX},
+                 {offsetof(struct request, purpose), TERM_BYTES_MAX},
+                 {offsetof(struct request, subject), SUBJECT_ID_BYTES_MAX},
+                 {offsetof(struct request, collection), NAME_BYTES_MAX},
+                 {offsetof(struct request, body), REQUEST_BODY_BYTES_MAX}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (size_t over = 0; over < 2; over++) {
+            struct request r = records(), got;
+            r.op = REQ_RECORD_NEW;
+            r.number = 0;
+            r.body = slice_str("{}");
+            *(struct slice *)(void *)((char *)&r + cases[i].offset) = slice_of(filler, cases[i].limit + over);
+            struct buf b;
+            assert_int_equal(again(&r, REQ_FROM_FRONT, &got, &b), over ? BOURN_E_FORMAT : BOURN_OK);
+            buf_release(&b);
+        }
+    }
+    struct request file = {.op = REQ_LEDGER_FILE};
+    file.path = slice_of(filler, LEDGER_PATH_BYTES_MAX + 1);
+    struct request got;
+    struct buf b;
+    assert_int_equal(again(&file, REQ_FROM_FRONT, &got, &b), BOURN_E_FORMAT);
+    buf_release(&b);
+}
+
+static struct reply allowed(void)
+{
+    return (struct reply){
+        .id = 9, .status = 200, .type = REPLY_JSON, .receipt = 41, .etag = 3, .body = slice_str("{}")};
+}
+
+static enum bourn_err reply_again(struct reply r, struct reply *out)
+{
+    static struct buf b;
+    buf_release(&b);
+    buf_init(&b, 4u << 20);
+    reply_encode(&b, &r);
+    return reply_decode(buf_slice(&b), out);
+}
+
+static void test_reply(void **state)
+{
+    (void)state;
+    struct reply r = allowed(), got;
+    assert_int_equal(reply_again(r, &got), BOURN_OK);
+    assert_true(got.id == 9 && got.status == 200 && got.type == REPLY_JSON && got.receipt == 41 &&
+                got.etag == 3);
+    assert_true(slice_is(got.body, "{}"));
+    r = (struct reply){.status = 403,
+                       .receipt = REPLY_NO_RECEIPT,
+                       .code = slice_str("basis_missing"),
+                       .detail = slice_str("d"),
+                       .missing = slice_str("[]")};
+    assert_int_equal(reply_again(r, &got), BOURN_OK);
+    assert_true(slice_is(got.code, "basis_missing") && slice_is(got.missing, "[]"));
+
+    struct reply bad[] = {allowed(), allowed(), allowed(), allowed(), allowed(), r, r, r, r};
+    bad[0].status = 199;
+    bad[1].status = 600;
+    bad[2].type = REPLY_NDJSON + 1;
+    bad[3].immutable = 2;
+    bad[4].code = slice_str("x");               /* a success with a code */
+    bad[5].code = slice_of(NULL, 0);            /* a problem without one */
+    bad[6].code = slice_str("a\r\nSet-Cookie"); /* would be a header of its own */
+    bad[7].detail = slice_of(filler, PROBLEM_DETAIL_BYTES_MAX + 1);
+    bad[8].missing = slice_of(filler, PROBLEM_MISSING_BYTES_MAX + 1);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(reply_again(bad[i], &got), BOURN_E_FORMAT);
+}
+
+static void test_reply_cut(void **state)
+{
+    (void)state;
+    struct reply r = allowed(), got;
+    struct buf b;
+    buf_init(&b, 4096);
+    reply_encode(&b, &r);
+    for (size_t n = 0; n < b.n; n++)
+        assert_int_equal(reply_decode(slice_of(b.p, n), &got), BOURN_E_FORMAT);
+    assert_int_equal(reply_decode(buf_slice(&b), &got), BOURN_OK);
+    buf_put_u8(&b, 1);
+    assert_int_equal(reply_decode(buf_slice(&b), &got), BOURN_E_FORMAT);
+    buf_release(&b);
+}
+
+/* Any bytes: never a crash (the sanitizers watch), and what is accepted encodes to the same bytes. */
+static void test_noise(void **state)
+{
+    (void)state;
+    struct request r = records(), got;
+    struct buf b, back;
+    assert_int_equal(again(&r, REQ_FROM_FRONT, &got, &b), BOURN_OK);
+    uint8_t bytes[128];
+    assert_true(b.n <= sizeof bytes);
+    srand(1);
+    unsigned accepted = 0;
+    for (int i = 0; i < 200000; i++) {
+        memcpy(bytes, b.p, b.n);
+        for (int k = rand() % 3; k >= 0; k--)
+            bytes[(size_t)rand() % b.n] = (uint8_t)rand();
+        struct slice in = slice_of(bytes, b.n - (size_t)(rand() % 4 == 0));
+        if (request_decode(in, REQ_FROM_FRONT, &got) != BOURN_OK)
+            continue;
+        accepted++;
+        buf_init(&back, 4096);
+        request_encode(&back, &got);
+        assert_true(slice_eq(buf_slice(&back), in));
+        buf_release(&back);
+    }
+    assert_true(accepted > 1000);
+    buf_release(&b);
+}
+
+int main(void)
+{
+    memset(filler, 'x', sizeof filler);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip_and_bytes),
+        cmocka_unit_test(test_every_operation),
+        cmocka_unit_test(test_cut_and_left_over),
+        cmocka_unit_test(test_not_canonical),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_reply),
+        cmocka_unit_test(test_reply_cut),
+        cmocka_unit_test(test_noise),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
