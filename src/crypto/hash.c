@@ -1,0 +1,87 @@
+/* The block functions of SHA-256 are called directly: a leaf takes 100 ns so, and 380 through the one-shot
+ * call of EVP. They are deprecated for their form, not for what they compute. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "crypto/crypto.h"
+
+#include <openssl/sha.h>
+
+enum { BLOCK_BYTES = SHA256_CBLOCK };
+
+static void update(SHA256_CTX *c, const struct slice *parts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (parts[i].n)
+            SHA256_Update(c, parts[i].p, parts[i].n);
+}
+
+void crypto_sha256(uint8_t out[32], const struct slice *parts, size_t n)
+{
+    SHA256_CTX c;
+    SHA256_Init(&c);
+    update(&c, parts, n);
+    SHA256_Final(out, &c);
+}
+
+/* The state after one block of key XOR pad. */
+static void absorb_pad(uint32_t state[8], const uint8_t block[BLOCK_BYTES], uint8_t pad)
+{
+    uint8_t padded[BLOCK_BYTES];
+    for (size_t i = 0; i < sizeof padded; i++)
+        padded[i] = block[i] ^ pad;
+    SHA256_CTX c;
+    SHA256_Init(&c);
+    SHA256_Transform(&c, padded);
+    for (size_t i = 0; i < 8; i++)
+        state[i] = c.h[i];
+    crypto_wipe(padded, sizeof padded);
+    crypto_wipe(&c, sizeof c);
+}
+
+void crypto_mac_init(struct crypto_mac *m, const uint8_t *key, size_t key_len)
+{
+    uint8_t block[BLOCK_BYTES] = {0};
+    if (key_len > sizeof block)
+        crypto_sha256_1(block, slice_of(key, key_len));
+    else if (key_len)
+        memcpy(block, key, key_len);
+    absorb_pad(m->inner, block, 0x36);
+    absorb_pad(m->outer, block, 0x5c);
+    crypto_wipe(block, sizeof block);
+}
+
+static void resume(SHA256_CTX *c, const uint32_t state[8])
+{
+    SHA256_Init(c);
+    for (size_t i = 0; i < 8; i++)
+        c->h[i] = state[i];
+    c->Nl = BLOCK_BYTES * 8; /* one block is in already */
+}
+
+void crypto_mac(const struct crypto_mac *m, uint8_t out[32], const struct slice *parts, size_t n)
+{
+    SHA256_CTX c;
+    uint8_t inner[32];
+    resume(&c, m->inner);
+    update(&c, parts, n);
+    SHA256_Final(inner, &c);
+    resume(&c, m->outer);
+    SHA256_Update(&c, inner, sizeof inner);
+    SHA256_Final(out, &c);
+    crypto_wipe(inner, sizeof inner);
+    crypto_wipe(&c, sizeof c);
+}
+
+void crypto_hmac(uint8_t out[32], struct slice key, const struct slice *parts, size_t n)
+{
+    struct crypto_mac m;
+    crypto_mac_init(&m, key.p, key.n);
+    crypto_mac(&m, out, parts, n);
+    crypto_wipe(&m, sizeof m);
+}
+
+void crypto_derive(uint8_t out[32], const uint8_t key[32], const char *use, struct slice context)
+{
+    static const char domain[] = "bourn key v1"; /* hashed with its NUL, the separator */
+    const struct slice parts[] = {slice_of(domain, sizeof domain), slice_of(use, strlen(use) + 1), context};
+    crypto_hmac(out, slice_of(key, 32), parts, 3);
+}
