@@ -8,7 +8,7 @@
 
 static _Thread_local char text[512];
 
-static void set_v(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static void set_v(const char *fmt, va_list ap)
 {
     if (vsnprintf(text, sizeof text, fmt, ap) < 0)
         text[0] = '\0';
