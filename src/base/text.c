@@ -153,14 +153,19 @@ static bool digits(const uint8_t *p, unsigned n, unsigned *out)
     return true;
 }
 
-static bool date_get(const uint8_t *p, uint64_t *seconds)
+static bool civil_get(const uint8_t *p, unsigned *y, unsigned *m, unsigned *d)
 {
     static const unsigned char month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    unsigned y, m, d;
-    if (!digits(p, 4, &y) || p[4] != '-' || !digits(p + 5, 2, &m) || p[7] != '-' || !digits(p + 8, 2, &d))
+    if (!digits(p, 4, y) || p[4] != '-' || !digits(p + 5, 2, m) || p[7] != '-' || !digits(p + 8, 2, d))
         return false;
-    bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-    if (y < 1970 || m < 1 || m > 12 || d < 1 || d > month_days[m - 1] + (unsigned)(m == 2 && leap))
+    bool leap = (*y % 4 == 0 && *y % 100 != 0) || *y % 400 == 0;
+    return *y >= 1 && *m >= 1 && *m <= 12 && *d >= 1 && *d <= month_days[*m - 1] + (unsigned)(*m == 2 && leap);
+}
+
+static bool date_get(const uint8_t *p, uint64_t *seconds)
+{
+    unsigned y, m, d;
+    if (!civil_get(p, &y, &m, &d) || y < 1970)
         return false;
     *seconds = (uint64_t)days_from_civil(y, m, d) * 86400;
     return true;
@@ -180,6 +185,75 @@ bool time_get(struct slice in, uint64_t *seconds)
 bool time_or_date_get(struct slice in, uint64_t *seconds)
 {
     return in.n == 10 ? date_get(in.p, seconds) : time_get(in, seconds);
+}
+
+static size_t digits_at(struct slice in, size_t i)
+{
+    size_t n = 0;
+    while (i + n < in.n && in.p[i + n] >= '0' && in.p[i + n] <= '9')
+        n++;
+    return n;
+}
+
+/* Length of the integer that in begins with; 0 if none. */
+static size_t integer_prefix(struct slice in)
+{
+    size_t sign = in.n && in.p[0] == '-';
+    size_t n = digits_at(in, sign);
+    return n == 0 || (n > 1 && in.p[sign] == '0') ? 0 : sign + n;
+}
+
+bool text_is_integer(struct slice in) { return in.n && integer_prefix(in) == in.n; }
+
+bool text_is_decimal(struct slice in)
+{
+    size_t i = integer_prefix(in), n;
+    if (i == 0)
+        return false;
+    if (i < in.n && in.p[i] == '.') {
+        n = digits_at(in, i + 1);
+        if (n == 0)
+            return false;
+        i += 1 + n;
+    }
+    if (i < in.n && (in.p[i] == 'e' || in.p[i] == 'E')) {
+        i++;
+        if (i < in.n && (in.p[i] == '+' || in.p[i] == '-'))
+            i++;
+        n = digits_at(in, i);
+        if (n == 0)
+            return false;
+        i += n;
+    }
+    return i == in.n;
+}
+
+bool text_is_boolean(struct slice in) { return slice_is(in, "true") || slice_is(in, "false"); }
+
+bool text_is_date(struct slice in)
+{
+    unsigned y, m, d;
+    return in.n == 10 && civil_get(in.p, &y, &m, &d);
+}
+
+bool text_is_datetime(struct slice in)
+{
+    unsigned y, m, d, h, min, s;
+    if (in.n < 20 || !civil_get(in.p, &y, &m, &d) || (in.p[10] != 'T' && in.p[10] != 't') || in.p[13] != ':' ||
+        in.p[16] != ':' || !digits(in.p + 11, 2, &h) || !digits(in.p + 14, 2, &min) || !digits(in.p + 17, 2, &s) ||
+        h > 23 || min > 59 || s > 60)
+        return false;
+    size_t i = 19;
+    if (in.p[i] == '.') {
+        size_t n = digits_at(in, i + 1);
+        if (n == 0)
+            return false;
+        i += 1 + n;
+    }
+    if (i + 1 == in.n && (in.p[i] == 'Z' || in.p[i] == 'z'))
+        return true;
+    return i + 6 == in.n && (in.p[i] == '+' || in.p[i] == '-') && in.p[i + 3] == ':' && digits(in.p + i + 1, 2, &h) &&
+           digits(in.p + i + 4, 2, &min) && h <= 23 && min <= 59;
 }
 
 bool country_valid(struct slice in)

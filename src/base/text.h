@@ -19,6 +19,14 @@ void time_put(struct buf *b, uint64_t seconds);
 bool time_get(struct slice in, uint64_t *seconds);
 /* The same, and also a bare date "2031-01-01", which is its first second. */
 bool time_or_date_get(struct slice in, uint64_t *seconds);
+/* Lexical forms of typed values, as a collection's schema means them. integer: "0", "-12", no leading zeros or plus;
+ * decimal: an integer with an optional fraction and exponent (RFC 8259 number); boolean: true or false; date:
+ * YYYY-MM-DD of the Gregorian calendar, any year 0001..9999; datetime: RFC 3339 with Z or an offset. */
+bool text_is_integer(struct slice in);
+bool text_is_decimal(struct slice in);
+bool text_is_boolean(struct slice in);
+bool text_is_date(struct slice in);
+bool text_is_datetime(struct slice in);
 /* "CN": two upper-case letters, the form of ISO 3166-1 alpha-2. */
 bool country_valid(struct slice in);
 /* A name of a party, collection, notice, pack or field: 1..64 of a-z 0-9 _ - ., first a letter or digit. Upper

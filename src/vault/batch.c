@@ -1,0 +1,323 @@
+/* The open batch, and its frame in the journal.
+ *
+ * Frame payload (docs/formats/journal.md): first entry's index (8), number of entries (4), then four sections, each a
+ * 4-byte length and its bytes: entries and rows; heads; store operations; numbers of erased people. All big-endian.
+ * Replay applies, it never decides. */
+#include "vault/internal.h"
+
+#include "base/log.h"
+#include "ledger/ledger.h"
+
+#include <stdlib.h>
+
+void row_begin(struct row *row, const struct subject *s)
+{
+    *row = (struct row){.prev = s->person.head};
+    row_set(row, R_LABEL);
+    row_set(row, R_PREV);
+    row_set(row, R_SALT);
+    memcpy(row->label, s->person.label, 16);
+    crypto_random(row->salt, sizeof row->salt);
+}
+
+static int by_label(const void *a, const void *b)
+{
+    return memcmp(((const struct staged_row *)a)->row.label, ((const struct staged_row *)b)->row.label, 16);
+}
+
+static bool of_world(uint32_t kind) { return kind >= ENTRY_GENESIS && kind <= ENTRY_NOTICE; }
+
+static enum bourn_err put_rows(struct vault *v, struct entry *e, struct staged_row *rows, size_t n, struct buf *out)
+{
+    qsort(rows, n, sizeof *rows, by_label);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = out->n;
+        buf_put_be(out, 0, 4);
+        row_encode(out, e->kind, &rows[i].row);
+        if (buf_check(out) != BOURN_OK)
+            return BOURN_E_LIMIT;
+        be_put(out->p + at, out->n - at - 4, 4);
+        buf_put_be(&v->heads, rows[i].number, 8);
+        buf_put_be(&v->heads, v->next_index, 8);
+        buf_put_be(&v->heads, rows[i].generation, 4);
+    }
+    entry_set(e, E_COUNT);
+    entry_set(e, E_ROOT);
+    return ledger_rows_root(buf_slice(out), e->root, &e->count);
+}
+
+enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *rows, size_t rows_n, uint64_t *index)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct buf bytes, row_bytes;
+    const char *clause = "";
+    buf_init(&bytes, ENTRY_BYTES_MAX);
+    buf_init(&row_bytes, ROWS_BYTES_MAX);
+    e->time = v->last_time = v->now;
+    crypto_random(e->salt, sizeof e->salt);
+    entry_set(e, E_KIND);
+    entry_set(e, E_TIME);
+    entry_set(e, E_SALT);
+    if (rows_n)
+        TRY(put_rows(v, e, rows, rows_n, &row_bytes));
+    entry_encode(&bytes, e);
+    TRY(buf_check(&bytes));
+    TRY(world_apply(v->world, v->next_index, e, buf_slice(&bytes), &clause));
+    if (of_world(e->kind)) {
+        uint8_t key[8];
+        be_put(key, v->next_index, 8);
+        TRY(batch_put(v, STORE_WORLD, slice_of(key, 8), buf_slice(&bytes)));
+    }
+    for (size_t i = 0; i < rows_n; i++)
+        TRY(prev_set(v->prev, rows[i].number, v->next_index, rows[i].generation));
+    buf_put_be(&v->entries, bytes.n, 2);
+    buf_put_slice(&v->entries, buf_slice(&bytes));
+    buf_put_be(&v->entries, row_bytes.n, 4);
+    buf_put_slice(&v->entries, buf_slice(&row_bytes));
+    TRY(buf_check(&v->entries));
+    TRY(buf_check(&v->heads));
+    *index = v->next_index++;
+    v->entries_n++;
+    err = BOURN_OK;
+out:
+    buf_release(&bytes);
+    buf_release(&row_bytes);
+    return err;
+}
+
+static void put_op(struct vault *v, enum store_space space, bool put, struct slice key, struct slice value)
+{
+    buf_put_u8(&v->ops, (uint8_t)space);
+    buf_put_u8(&v->ops, put);
+    buf_put_be(&v->ops, key.n, 2);
+    buf_put_slice(&v->ops, key);
+    buf_put_be(&v->ops, value.n, 4);
+    buf_put_slice(&v->ops, value);
+}
+
+enum bourn_err batch_put(struct vault *v, enum store_space space, struct slice key, struct slice value)
+{
+    put_op(v, space, true, key, value);
+    return store_put(v->store, space, key, value);
+}
+
+enum bourn_err batch_del(struct vault *v, enum store_space space, struct slice key)
+{
+    put_op(v, space, false, key, slice_of(NULL, 0));
+    return store_del(v->store, space, key);
+}
+
+void batch_clear(struct vault *v)
+{
+    buf_clear(&v->entries);
+    buf_clear(&v->heads);
+    buf_clear(&v->ops);
+    buf_clear(&v->erased);
+    v->batch_first = v->next_index;
+    v->entries_n = 0;
+    v->requests_n = 0;
+    v->new_slots = v->reserved = false;
+    arena_reset(&v->arena);
+}
+
+/* Any failure from here on leaves the durable state unknown or unfit: the caller exits, recovery sorts it out. */
+static enum bourn_err append_frame(struct vault *v)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    uint8_t head[16], lengths[3][4];
+    be_put(head, v->batch_first, 8);
+    be_put(head + 8, v->entries_n, 4);
+    be_put(head + 12, v->entries.n, 4);
+    be_put(lengths[0], v->heads.n, 4);
+    be_put(lengths[1], v->ops.n, 4);
+    be_put(lengths[2], v->erased.n, 4);
+    struct slice parts[] = {
+        slice_of(head, 16),       buf_slice(&v->entries),   slice_of(lengths[0], 4), buf_slice(&v->heads),
+        slice_of(lengths[1], 4), buf_slice(&v->ops), slice_of(lengths[2], 4), buf_slice(&v->erased),
+    };
+    TRY(buf_check(&v->ops));
+    TRY(buf_check(&v->erased));
+    if (v->new_slots)
+        TRY(slots_sync(v->slots));
+    TRY(journal_append(v->journal, parts, 8, v->reserved, &v->sequence));
+    v->bytes_since_prev += 64;
+    for (size_t i = 0; i < 8; i++)
+        v->bytes_since_prev += parts[i].n;
+    for (size_t i = 0; i < v->erased.n; i += 8)
+        TRY(slots_zero(v->slots, be_get(v->erased.p + i, 8)));
+    if (v->erased.n)
+        TRY(slots_sync(v->slots));
+    err = BOURN_OK;
+out:
+    return err;
+}
+
+static void answer_all_full(struct vault *v)
+{
+    struct answer *next;
+    for (struct answer *a = v->answers; a; a = next) {
+        next = a->next;
+        a->receipt = REPLY_NO_RECEIPT;
+        a->wait_signed = false;
+        if (a->release) {
+            buf_release(&a->release->sealed);
+            free(a->release->records);
+            crypto_wipe(a->release, sizeof *a->release);
+            free(a->release);
+            a->release = NULL;
+        }
+        answer_problem(a, 503, "storage_full",
+                       "the cell's volume has no room for the journal: nothing was changed or released; free space there");
+        if (answer_send(v, a) != BOURN_OK)
+            continue;
+    }
+    v->answers = NULL;
+    v->answers_tail = &v->answers;
+}
+
+/* Hands the answers out: what may leave once durable now, the others when a checkpoint covers their entry. */
+static enum bourn_err answer_durable(struct vault *v, bool *urgent)
+{
+    struct answer *next;
+    for (struct answer *a = v->answers; a; a = next) {
+        next = a->next;
+        a->next = NULL;
+        if (a->wait_signed) {
+            a->next = v->waiting;
+            v->waiting = a;
+            *urgent = true;
+            continue;
+        }
+        enum bourn_err err = answer_send(v, a);
+        if (err)
+            return err;
+    }
+    v->answers = NULL;
+    v->answers_tail = &v->answers;
+    return BOURN_OK;
+}
+
+enum bourn_err vault_commit(struct vault *v)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    bool urgent = false;
+    for (struct answer *a = v->answers; a; a = a->next)
+        urgent = urgent || a->wait_signed;
+    if (v->entries_n || v->ops.n) {
+        err = append_frame(v);
+        if (err == BOURN_E_FULL) {
+            log_error("%s; disclosures stop until there is space", err_text());
+            v->full_until_ms = v->now_ms + 1000;
+            TRY(vault_rewind(v));
+            answer_all_full(v);
+            batch_clear(v);
+            return BOURN_OK;
+        }
+        if (err)
+            goto out;
+        if (v->entries_n)
+            worker_push(v->worker, buf_slice(&v->entries), v->sequence, urgent);
+    }
+    TRY(answer_durable(v, &urgent));
+    batch_clear(v);
+    err = BOURN_OK;
+out:
+    return err;
+}
+
+bool vault_batch_full(const struct vault *v)
+{
+    return v->requests_n >= BATCH_REQUESTS_MAX || v->entries.n + v->ops.n + v->heads.n > BATCH_BYTES_MAX / 4;
+}
+
+/* --- replay --------------------------------------------------------------------------------------------------- */
+
+static bool section(struct slice *in, struct slice *out)
+{
+    if (in->n < 4)
+        return false;
+    size_t n = (size_t)be_get(in->p, 4);
+    if (n > in->n - 4)
+        return false;
+    *out = slice_of(in->p + 4, n);
+    *in = slice_of(in->p + 4 + n, in->n - 4 - n);
+    return true;
+}
+
+static enum bourn_err apply_entries(struct vault *v, struct slice in, uint64_t first)
+{
+    enum bourn_err err = BOURN_OK;
+    const char *clause = "";
+    while (in.n >= 2) {
+        size_t n = (size_t)be_get(in.p, 2);
+        if (in.n < 2 + n + 4)
+            return BOURN_E_CORRUPT;
+        struct slice bytes = slice_of(in.p + 2, n);
+        size_t rows = (size_t)be_get(in.p + 2 + n, 4);
+        if (in.n - 2 - n - 4 < rows)
+            return BOURN_E_CORRUPT;
+        in = slice_of(in.p + 2 + n + 4 + rows, in.n - 2 - n - 4 - rows);
+        struct entry e;
+        TRY(entry_decode(bytes, &v->arena, &e));
+        TRY(world_apply(v->world, first++, &e, bytes, &clause));
+        v->last_time = e.time;
+        v->disclosures += e.kind == ENTRY_DISCLOSED;
+    }
+    v->next_index = first;
+    err = in.n ? BOURN_E_CORRUPT : BOURN_OK;
+out:
+    arena_reset(&v->arena);
+    return err;
+}
+
+static enum bourn_err apply_ops(struct vault *v, struct slice in)
+{
+    enum bourn_err err = BOURN_OK;
+    while (in.n) {
+        if (in.n < 8)
+            return BOURN_E_CORRUPT;
+        uint8_t space = in.p[0], put = in.p[1];
+        size_t key_n = (size_t)be_get(in.p + 2, 2);
+        if (space >= STORE_SPACES || in.n - 8 < key_n)
+            return BOURN_E_CORRUPT;
+        struct slice key = slice_of(in.p + 4, key_n);
+        size_t value_n = (size_t)be_get(in.p + 4 + key_n, 4);
+        if (in.n - 8 - key_n < value_n)
+            return BOURN_E_CORRUPT;
+        struct slice value = slice_of(in.p + 8 + key_n, value_n);
+        TRY(put ? store_put(v->store, space, key, value) : store_del(v->store, space, key));
+        in = slice_of(value.p + value_n, in.n - 8 - key_n - value_n);
+    }
+out:
+    return err;
+}
+
+enum bourn_err frame_apply(struct vault *v, struct slice in, const struct frame_marks *m)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct slice entries, heads, ops, erased;
+    if (in.n < 12)
+        goto corrupt;
+    uint64_t first = be_get(in.p, 8);
+    in = slice_of(in.p + 12, in.n - 12);
+    if (!section(&in, &entries) || !section(&in, &heads) || !section(&in, &ops) || !section(&in, &erased) || in.n ||
+        heads.n % 20 || erased.n % 8)
+        goto corrupt;
+    if (m->store) {
+        if (entries.n)
+            TRY(apply_entries(v, entries, first));
+        TRY(apply_ops(v, ops));
+    }
+    for (size_t i = 0; m->prev && i < heads.n; i += 20)
+        TRY(prev_set(v->prev, be_get(heads.p + i, 8), be_get(heads.p + i + 8, 8),
+                     (uint32_t)be_get(heads.p + i + 16, 4)));
+    if (m->backlog)
+        buf_put_slice(m->backlog, entries);
+    for (size_t i = 0; i < erased.n; i += 8)
+        TRY(slots_zero(v->slots, be_get(erased.p + i, 8)));
+    err = BOURN_OK;
+out:
+    return err;
+corrupt:
+    return err_set(BOURN_E_CORRUPT, "a journal frame is malformed though its checksum is good");
+}

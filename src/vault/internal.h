@@ -1,0 +1,229 @@
+/* What the files of this folder share. Read vault.h first; docs: ARCHITECTURE.md, "Order of commit and recovery". */
+#ifndef BOURN_VAULT_INTERNAL_H
+#define BOURN_VAULT_INTERNAL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/limits.h"
+#include "crypto/crypto.h"
+#include "gate/person.h"
+#include "gate/world.h"
+#include "io/io.h"
+#include "journal/journal.h"
+#include "store/store.h"
+#include "vault/prev.h"
+#include "vault/slots.h"
+#include "vault/vault.h"
+
+/* --- people ------------------------------------------------------------------------------------------------- */
+
+struct subject_collection {
+    uint32_t number; /* index of the collection's first entry */
+    uint8_t key[CRYPTO_KEY_BYTES];
+};
+
+/* A person, loaded. What lies sealed in STORE_SUBJECT is person, ids, collections and next_record. */
+struct subject {
+    uint64_t number;
+    uint8_t key[CRYPTO_KEY_BYTES]; /* the subject key, from its slot */
+    uint32_t generation;           /* of the sealed state row; +1 at each change */
+    uint64_t next_record;
+    struct person person; /* head is taken from prev, not from the sealed row */
+    struct buf ids;       /* CBOR texts, one an identifier */
+    size_t ids_n;
+    struct subject_collection *collections;
+    size_t collections_n;
+};
+
+/* --- answers ------------------------------------------------------------------------------------------------ */
+
+struct release_record {
+    uint64_t id, version;
+    size_t at, len; /* of the sealed bytes in release.sealed */
+};
+/* What is decrypted only once the entry is durable (or signed). Holds copies: store pointers die at the next put. */
+struct release {
+    uint64_t number; /* subject */
+    uint8_t label[16], key[CRYPTO_KEY_BYTES];
+    struct slice collection; /* in the batch arena's lifetime no more: an own copy behind the struct */
+    struct buf sealed;
+    struct release_record *records;
+    size_t records_n;
+    uint64_t next; /* cursor, 0: none */
+    bool single;   /* one record, not a list */
+    char collection_text[65];
+};
+
+struct answer {
+    struct answer *next;
+    uint64_t route, id, receipt, etag;
+    uint32_t status, type, immutable;
+    const char *code;          /* static words */
+    struct buf detail, missing, body;
+    struct release *release;   /* NULL: body is complete */
+    bool wait_signed;          /* released once a checkpoint covers `receipt` */
+    uint64_t deadline_ms;      /* monotonic; of waiting for the signature */
+};
+
+/* --- refusals, counted -------------------------------------------------------------------------------------- */
+
+struct refusal {
+    uint64_t party, second, count; /* count: refusals not in an entry yet; second: when the last entry was written */
+    uint32_t operation;
+    enum gate_code code;
+    char purpose[129], collection[65];
+};
+#define REFUSALS_MAX 256 /* distinct kinds kept; more: the oldest is written out early */
+
+/* --- the vault ---------------------------------------------------------------------------------------------- */
+
+struct worker;
+struct vault {
+    vault_answer answer;
+    void *answer_ctx;
+    struct io_dir *cell;
+    struct io_file *lock;
+    struct journal *journal;
+    struct store *store;
+    struct slots *slots;
+    struct prev *prev;
+    struct world *world;
+    struct worker *worker;
+    struct crypto_mac id_mac; /* HMAC of identifiers */
+    struct buf vkey;          /* text of ledger.vkey */
+    char origin[256];
+
+    uint64_t next_index;  /* of the next entry */
+    uint64_t last_time;   /* of the last entry, seconds */
+    uint64_t sequence;    /* last durable frame */
+    uint64_t now, now_ms; /* this turn's wall clock (s) and monotonic clock (ms) */
+    uint64_t prev_mark, store_mark, files_mark, bytes_since_prev;
+    uint64_t store_committed_ms, full_until_ms, swept_ms;
+    uint64_t disclosures, refusals_counted, started; /* for status */
+
+    /* the open batch */
+    struct arena arena;    /* until the batch is committed */
+    struct buf entries;    /* u16 length || entry || u32 length || rows, repeated */
+    struct buf heads;      /* subject number (8) || head (8) || generation (4), repeated */
+    struct buf ops;        /* space (1) || put (1) || key length (2) || key || value length (4) || value, repeated */
+    struct buf erased;     /* subject numbers (8) whose slots are to be zeroed */
+    uint64_t batch_first;  /* index of its first entry */
+    uint32_t entries_n;
+    bool new_slots, reserved; /* reserved: only withdrawals and erasures, may use the reserve */
+    size_t requests_n;
+    struct answer *answers, **answers_tail;
+    struct answer *waiting; /* durable, waiting for the signature */
+
+    struct refusal refusals[REFUSALS_MAX];
+    size_t refusals_n;
+};
+
+/* answer.c: every handler makes exactly one answer. */
+struct answer *answer_new(struct vault *v, const struct request *r, uint64_t route);
+void answer_free(struct answer *a);
+void answer_problem(struct answer *a, uint32_t status, const char *code, const char *detail, ...)
+    __attribute__((format(printf, 4, 5)));
+void answer_json(struct answer *a, uint32_t status); /* then write a->body */
+/* Decrypts if needed and hands the reply to the owner, then frees the answer. */
+enum bourn_err answer_send(struct vault *v, struct answer *a) BOURN_MUST_USE;
+
+/* batch.c */
+struct staged_row { /* a row of the entry being staged, and whose it is */
+    uint64_t number;
+    uint32_t generation; /* after this entry */
+    struct row row;
+};
+void row_begin(struct row *row, const struct subject *s); /* label, prev, fresh salt */
+/* Sorts rows by label, fills time, salt, count and root, appends entry and rows to the batch, moves the heads, applies
+ * the entry to the world. *index is the entry's. The rows' subjects' person states are the caller's to change. */
+enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *rows, size_t rows_n, uint64_t *index)
+    BOURN_MUST_USE;
+enum bourn_err batch_put(struct vault *v, enum store_space space, struct slice key, struct slice value) BOURN_MUST_USE;
+enum bourn_err batch_del(struct vault *v, enum store_space space, struct slice key) BOURN_MUST_USE;
+void batch_clear(struct vault *v);
+/* Applies one frame to what is behind the marks: store, prev, ledger worker's backlog. For recovery. */
+struct frame_marks {
+    bool store, prev;
+    struct buf *backlog; /* entries for the worker, or NULL */
+};
+enum bourn_err frame_apply(struct vault *v, struct slice payload, const struct frame_marks *m) BOURN_MUST_USE;
+/* Rolls everything volatile back to the durable truth, after a frame did not fit. */
+enum bourn_err vault_rewind(struct vault *v) BOURN_MUST_USE;
+
+/* subject.c */
+void subject_release(struct subject *s);
+/* By the app's identifier; BOURN_E_NOT_FOUND for unknown and erased people alike. */
+enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
+enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s) BOURN_MUST_USE;
+/* A new person with fresh number, label and key; writes slot, id and label rows, not the state and no entry. */
+enum bourn_err subject_new(struct vault *v, struct slice id, uint64_t number, struct subject *s) BOURN_MUST_USE;
+enum bourn_err subject_save(struct vault *v, struct subject *s) BOURN_MUST_USE; /* under s->generation */
+/* Key of the collection, made if absent (then *made, and the state must be saved). */
+enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t **key, bool *made) BOURN_MUST_USE;
+void subject_id_key(const struct vault *v, struct slice id, uint8_t out[32]);
+/* Seals salt and evidence of entry `index`, and gives the commitment for the row. */
+enum bourn_err subject_put_evidence(struct vault *v, const struct subject *s, uint64_t index, const struct evidence *e,
+                                    uint8_t commitment[32]) BOURN_MUST_USE;
+/* Opens it: salt, and the evidence appended to `out`. */
+enum bourn_err subject_get_evidence(struct vault *v, const struct subject *s, uint64_t index, uint8_t salt[32],
+                                    struct buf *out) BOURN_MUST_USE;
+
+/* records.c */
+#define RECORD_KEY_BYTES 20
+void record_key(uint8_t out[RECORD_KEY_BYTES], uint64_t subject, uint32_t collection, uint64_t id);
+#define RECORD_AAD_MAX 160
+size_t record_aad(uint8_t out[RECORD_AAD_MAX], struct slice domicile, const uint8_t label[16], struct slice collection,
+                  uint64_t id, uint64_t version);
+
+/* schema.c: checks one record against its collection. On failure false with a sentence that begins with a JSON pointer
+ * and holds no value. */
+bool schema_check(const struct world_collection *c, struct json_value record, struct buf *why, const char **code);
+
+/* decide.c */
+struct asked { /* what the gate is asked, and its answer */
+    const struct gate_party *party;
+    uint32_t operation;
+    const struct world_collection *collection; /* NULL: none */
+    struct slice purpose;
+    const struct gate_pack *packs[PACKS_MAX];
+    uint64_t policy[PACKS_MAX];
+    size_t packs_n;
+    struct gate_output out;
+};
+/* Decides for the entry at next_index; person NULL: unknown. */
+void decide(struct vault *v, struct asked *q, const struct person *p);
+/* The deny or needs_human answer, and the refusal's entry or count. */
+enum bourn_err refuse(struct vault *v, const struct asked *q, struct answer *a) BOURN_MUST_USE;
+enum bourn_err refusals_flush(struct vault *v, bool all) BOURN_MUST_USE;
+/* Entry fields that stored, deleted and disclosed share. */
+void entry_begin(const struct asked *q, uint32_t kind, struct entry *e);
+bool crossing(const struct vault *v, const struct asked *q);
+
+/* Handlers: one a request. `p` is the token's party, NULL where the operation needs no token. */
+typedef enum bourn_err handler(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a);
+handler handle_records, handle_record_write, handle_record_delete, handle_import;
+handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_done;
+handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
+handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
+handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
+handler handle_notice, handle_pack;
+enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
+
+/* worker.c: the thread that writes the ledger's files and asks the signer. */
+enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker **out, uint64_t *files_sequence,
+                          uint64_t *files_size) BOURN_MUST_USE;
+/* During recovery, before it runs: append and flush in the caller's thread. */
+enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t sequence) BOURN_MUST_USE;
+enum bourn_err worker_run(struct worker *w, const struct vault_signer *s) BOURN_MUST_USE;
+void worker_push(struct worker *w, struct slice entries, uint64_t sequence, bool urgent); /* aborts out of memory */
+void worker_free(struct worker *w); /* writes what waits, joins */
+int worker_wait_fd(const struct worker *w);
+struct worker_state {
+    uint64_t files_size, files_sequence, signed_size; /* entries in files; last frame in files; published */
+    bool failed;                                      /* fatal: `why` says so */
+    bool full;                                        /* no space; it tries again */
+    char why[512];
+};
+void worker_state(struct worker *w, struct worker_state *out);
+
+#endif
