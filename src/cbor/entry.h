@@ -172,7 +172,10 @@ struct entry {
 static inline bool entry_has(const struct entry *e, enum entry_key k) { return e->has >> k & 1; }
 static inline void entry_set(struct entry *e, enum entry_key k) { e->has |= (uint64_t)1 << k; }
 
-/* Appends the canonical encoding. Aborts if `has` breaks the table of the kind. */
+/* BOURN_E_FORMAT with the reason if the entry breaks the table of its kind or a limit. What comes from outside is
+ * checked before it is encoded: what is durable must be readable for ever. */
+enum bourn_err entry_check(const struct entry *e) BOURN_MUST_USE;
+/* Appends the canonical encoding. Aborts on what entry_check refuses; bits 1..3 of `has` are implied. */
 void entry_encode(struct buf *out, const struct entry *e);
 /* BOURN_E_FORMAT with the reason; BOURN_E_UNAVAILABLE for a kind from a newer format (well-formed map, unknown or
  * reserved kind; e->kind, time, salt are set then). */
@@ -236,6 +239,7 @@ struct row {
 static inline bool row_has(const struct row *r, enum row_key k) { return r->has >> k & 1; }
 static inline void row_set(struct row *r, enum row_key k) { r->has |= (uint64_t)1 << k; }
 
+enum bourn_err row_check(uint32_t kind, const struct row *r) BOURN_MUST_USE; /* like entry_check */
 void row_encode(struct buf *out, uint32_t kind, const struct row *r);
 enum bourn_err row_decode(struct slice in, uint32_t kind, struct arena *a, struct row *r) BOURN_MUST_USE;
 /* A file or stream of rows: big-endian uint32 length || row, repeated. *at starts at 0; false at the end or on a
@@ -247,12 +251,13 @@ bool bundle_next(struct slice in, size_t *at, struct slice *entry);
  * rows_next; length 0 for entries without rows). Same conventions. */
 bool row_groups_next(struct slice in, size_t *at, struct slice *group);
 
-/* Evidence: what a replay opens. kind: 1 consent statement, 2 key statement. */
+/* Evidence: what a replay opens. */
+enum evidence_kind { EVIDENCE_CONSENT = 1, EVIDENCE_KEY = 2 };
 struct evidence {
-    uint32_t kind;
+    uint32_t kind;           /* enum evidence_kind */
     struct slice statement;  /* canonical JSON (RFC 8785) */
     struct slice signature;  /* 64 bytes, or empty for an operator-attested consent */
-    struct slice public_key; /* 32 bytes, or empty */
+    struct slice public_key; /* 32 bytes, or empty together with the signature */
 };
 void evidence_encode(struct buf *out, const struct evidence *e);
 enum bourn_err evidence_decode(struct slice in, struct evidence *e) BOURN_MUST_USE;
