@@ -1,8 +1,8 @@
 /* The index of the vault: ordered keys and values in spaces, read and changed through one open transaction.
  *
- * Kept narrow on purpose (a distributed engine comes later). One thread owns a store. Writes are visible to reads at
- * once and become durable together at store_commit; what was not committed when the process dies is replayed from the
- * journal, which is the durable truth. */
+ * Kept narrow on purpose (a distributed engine comes later). One thread owns a store. Writes are visible to
+ * reads at once and become durable together at store_commit; what was not committed when the process dies is
+ * replayed from the journal, which is the durable truth. */
 #ifndef BOURN_STORE_STORE_H
 #define BOURN_STORE_STORE_H
 
@@ -28,26 +28,34 @@ enum store_space {
 
 struct store;
 
-/* Opens or creates the LMDB backend in folder `dir` (mode 0700, exists). */
+/* Opens or creates the LMDB backend in folder `dir` (mode 0700, exists). It maps STORE_MAP_BYTES of address
+ * space; where the process may not have so much (RLIMIT_AS), half of it, and so on down to 1 GiB. Past that
+ * the store is full. */
 enum bourn_err store_open_lmdb(const char *dir, struct store **out) BOURN_MUST_USE;
 /* A store in memory, empty: tests and small tools. */
 enum bourn_err store_open_memory(struct store **out) BOURN_MUST_USE;
 /* Drops what was not committed. */
 void store_close(struct store *s);
 
-/* Value of a key: borrowed, valid until the next put, del, commit or abort (LMDB's pointers die then).
- * BOURN_E_NOT_FOUND if absent. */
-enum bourn_err store_get(struct store *s, enum store_space space, struct slice key, struct slice *value) BOURN_MUST_USE;
-enum bourn_err store_put(struct store *s, enum store_space space, struct slice key, struct slice value) BOURN_MUST_USE;
+/* Value of a key: borrowed, valid until the next put, del, commit or abort in any space (LMDB's pointers die
+ * then; in debug builds the memory backend lends copies and poisons them at that moment, so that tests
+ * notice). BOURN_E_NOT_FOUND if absent. Keys have 1..STORE_KEY_BYTES_MAX bytes, or BOURN_E_LIMIT. */
+enum bourn_err store_get(struct store *s, enum store_space space, struct slice key,
+                         struct slice *value) BOURN_MUST_USE;
+/* key and value are copied; they must not be borrowed from this store. BOURN_E_FULL without space. */
+enum bourn_err store_put(struct store *s, enum store_space space, struct slice key,
+                         struct slice value) BOURN_MUST_USE;
 /* BOURN_OK also if the key is absent. */
 enum bourn_err store_del(struct store *s, enum store_space space, struct slice key) BOURN_MUST_USE;
-/* First key >= *key that begins with prefix; BOURN_E_NOT_FOUND if none. key and value are borrowed as above. To go on,
- * copy the key, append a zero byte and ask again. */
+/* First key >= from that begins with prefix (an empty `from`: the first of all); BOURN_E_NOT_FOUND if none.
+ * key and value are borrowed as above. To go on, copy the key, append a zero byte and ask again. */
 enum bourn_err store_seek(struct store *s, enum store_space space, struct slice prefix, struct slice from,
                           struct slice *key, struct slice *value) BOURN_MUST_USE;
 uint64_t store_count(struct store *s, enum store_space space);
 
-/* Makes every write since the last commit durable and atomic (default sync), and opens the next transaction. */
+/* Makes every write since the last commit durable and atomic (default sync), and opens the next transaction.
+ * After an error of commit or abort the store takes nothing more (BOURN_E_IO): the process exits, and the
+ * journal replays. */
 enum bourn_err store_commit(struct store *s) BOURN_MUST_USE;
 /* Forgets every write since the last commit. */
 enum bourn_err store_abort(struct store *s) BOURN_MUST_USE;
