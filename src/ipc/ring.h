@@ -29,7 +29,8 @@ enum bourn_err ring_send(struct ring *r, uint32_t type, struct slice message) BO
 /* Writes more of what waits, zeroes what the peer consumed, and wakes the peer if anything is new. Call it at the end
  * of each turn of the loop. */
 enum bourn_err ring_kick(struct ring *r) BOURN_MUST_USE;
-/* Next whole message, a private copy valid until the next call (wiped then). BOURN_E_NOT_FOUND if none is complete. */
+/* Next whole message, a private copy valid until the next call (wiped then). BOURN_E_NOT_FOUND if none is complete:
+ * only then is the wake-up cleared, so call it until then. The peer learns of what was consumed at the next ring_kick. */
 enum bourn_err ring_receive(struct ring *r, uint32_t *type, struct slice *message) BOURN_MUST_USE;
 size_t ring_waiting_bytes(const struct ring *r); /* queued in memory because the ring is full */
 
