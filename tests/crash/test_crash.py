@@ -1,0 +1,296 @@
+"""kill -9 of the whole service and of each role alone, at random moments under load.
+
+BOURN_CRASH_ROUNDS (12) kills, BOURN_CRASH_SEED for the moments. While clients write, read, grant and withdraw, a
+process is killed; after each restart
+- the service starts at once and refuses nothing that it should serve,
+- the ledger verifies, with rows and evidence,
+- every acknowledged write, deletion and erasure is there,
+- every plaintext that a client got has its `disclosed` entry, to this party, at the index of its receipt,
+- after an acknowledged withdrawal nobody abroad read."""
+
+import http.client
+import json
+import os
+import random
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+
+import harness  # noqa: E402
+import people  # noqa: E402
+
+ROUNDS = int(os.environ.get("BOURN_CRASH_ROUNDS", "12"))
+SEED = int(os.environ.get("BOURN_CRASH_SEED", str(random.randrange(1 << 30))))
+LOAD_S_MAX = 1.5
+TARGETS = ("all", "front", "vault", "signer", "all", "parent")
+UNKNOWN = object()  # asked, but not acknowledged: either outcome is right
+
+GONE = (OSError, http.client.HTTPException)
+
+
+class Client(threading.Thread):
+    """A thread that asks until the service goes away; the first unexpected answer is kept in `wrong`."""
+
+    def __init__(self, test, seed):
+        super().__init__(daemon=True)
+        self.test, self.cell, self.rng = test, test.cell, random.Random(seed)
+        self.wrong = None
+        self.done = 0
+
+    def run(self):
+        try:
+            self.connection = self.cell.connect(timeout=20)
+            while True:
+                self.turn()
+                self.done += 1
+        except GONE:
+            pass
+        except Exception as e:
+            self.wrong = e
+
+    def ask(self, method, path, token, purpose, body=None):
+        """Like Cell.ask; a receipt is noted as soon as the head of a 200 is there, even if the body breaks off."""
+        head = {"Authorization": "Bearer " + token, "Bourn-Purpose": purpose}
+        if body is not None:
+            body, head["Content-Type"] = json.dumps(body).encode(), "application/json"
+        self.connection.request(method, path, body, head)
+        answer = self.connection.getresponse()
+        if method == "GET" and answer.status == 200:
+            party = "lab" if token == self.test.LAB else "clinic"
+            with self.test.lock:
+                self.test.disclosures.append((int(answer.headers["Bourn-Receipt"]), party))
+        return harness.Answer(answer.status, answer.headers, answer.read())
+
+
+class Writer(Client):
+    """Writes, changes, deletes and erases people of its own, and keeps what must be there."""
+
+    def turn(self):
+        model, test = self.test.model, self.test
+        choice = self.rng.random()
+        mine = [i for i in self.test.owned[self.name] if i in model and isinstance(model[i], dict)]
+        if choice < 0.6 or not mine:
+            ident = f"{self.name}-{test.counter()}"
+            test.owned[self.name].append(ident)
+            value = {"last_name": ident, "address": f"{ident} " + "y" * self.rng.randrange(2000)}
+            model[ident] = UNKNOWN
+            answer = self.ask("POST", self.cell.records_path(ident), test.CLINIC, harness.HOME_PURPOSE, value)
+            self.expect(answer, 201)
+            model[ident] = {"id": json.loads(answer.body)["id"], "data": value}
+            return
+        ident = self.rng.choice(mine)
+        known = model[ident]
+        model[ident] = UNKNOWN
+        one = self.cell.records_path(ident, record=known["id"])
+        if choice < 0.75:
+            value = dict(known["data"], nickname=f"changed {test.counter()}")
+            self.expect(self.ask("PUT", one, test.CLINIC, harness.HOME_PURPOSE, value), 200, 204)
+            model[ident] = dict(known, data=value)
+        elif choice < 0.85:
+            self.expect(self.ask("DELETE", one, test.CLINIC, harness.HOME_PURPOSE), 200, 204)
+            model[ident] = "deleted"
+        elif choice < 0.9:
+            self.expect(self.ask("DELETE", f"/v1/subjects/{ident}", test.CLINIC, harness.HOME_PURPOSE), 200, 204)
+            model[ident] = "erased"
+        else:
+            answer = self.ask("GET", self.cell.records_path(ident), test.CLINIC, harness.HOME_PURPOSE)
+            self.expect(answer, 200)
+            model[ident] = known
+
+    def expect(self, answer, *codes):
+        if answer.status not in codes:
+            raise AssertionError(f"{answer.status}, not {codes}: {answer.body[:300]}")
+
+
+class Reader(Client):
+    """Reads abroad the people whose consents come and go."""
+
+    def turn(self):
+        test = self.test
+        ident = self.rng.choice(test.consenting)
+        before = test.granted[ident]
+        answer = self.ask("GET", self.cell.records_path(ident), test.LAB, harness.LAB_PURPOSE)
+        after = test.granted[ident]
+        if before == after and before[0] is not UNKNOWN:  # nothing changed meanwhile: the answer is certain
+            want = 200 if before[0] else 403
+            if answer.status != want:
+                raise AssertionError(f"{answer.status}, not {want}: {answer.body[:300]}")
+        elif answer.status not in (200, 403):
+            raise AssertionError(f"{answer.status}: {answer.body[:300]}")
+
+
+class Granter(Client):
+    """Grants and withdraws, with statements that were signed before."""
+
+    def turn(self):
+        test = self.test
+        ident = self.rng.choice(test.consenting)
+        state, number = test.granted[ident]
+        if state is UNKNOWN:
+            self.learn(ident, number)
+        elif state:
+            test.granted[ident] = (UNKNOWN, number + 1)
+            answer = self.ask("DELETE", f"/v1/subjects/{ident}/consents/{state}", test.CLINIC, harness.HOME_PURPOSE)
+            if answer.status not in (200, 204):
+                raise AssertionError(answer)
+            test.granted[ident] = (None, number + 2)
+        elif test.signed[ident]:
+            test.granted[ident] = (UNKNOWN, number + 1)
+            body = json.loads(test.signed[ident].pop())
+            answer = self.ask("POST", f"/v1/subjects/{ident}/consents", test.CLINIC, harness.HOME_PURPOSE, body)
+            if answer.status != 201:
+                raise AssertionError(answer)
+            test.granted[ident] = (json.loads(answer.body)["id"], number + 2)
+        time.sleep(0.02)
+
+    def learn(self, ident, number):
+        """After a crash: withdraw whatever is live."""
+        answer = self.ask("GET", f"/v1/subjects/{ident}/consents", self.test.CLINIC, harness.HOME_PURPOSE)
+        for consent in json.loads(answer.body)["consents"]:
+            if not consent.get("withdrawn"):
+                gone = self.ask("DELETE", f"/v1/subjects/{ident}/consents/{consent['id']}", self.test.CLINIC,
+                                harness.HOME_PURPOSE)
+                if gone.status not in (200, 204):
+                    raise AssertionError(gone)
+        self.test.granted[ident] = (None, number + 1)
+
+
+class Crash(harness.ServedTest):
+    count = 12
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        print(f"{ROUNDS} rounds, seed {SEED}", file=sys.stderr)
+        cls.rng = random.Random(SEED)
+        cls.lock = threading.Lock()
+        cls.disclosures, cls.checked = [], 0
+        cls.model, cls.owned, cls.count_up = {}, {}, 0
+        cls.consenting = [row["bioguide_id"] for row in cls.people[:4]]
+        cls.granted = {ident: (None, 0) for ident in cls.consenting}
+        cls.keys = {ident: os.path.join(cls.tmp, ident + ".key") for ident in cls.consenting}
+        cls.signed = {ident: [] for ident in cls.consenting}
+        for ident, key in cls.keys.items():
+            cls.cell.enrol(cls.CLINIC, ident, key)
+
+    @classmethod
+    def counter(cls):
+        with cls.lock:
+            cls.count_up += 1
+            return cls.count_up
+
+    def test_kills(self):
+        for n in range(ROUNDS):
+            target = TARGETS[n % len(TARGETS)]
+            with self.subTest(f"round {n}: {target}, seed {SEED}"):
+                self.round(n, target)
+        self.whole_model()
+        self.cell.stop()
+        told = self.log_kinds()
+        print(f"{ROUNDS} kills; {len(self.model)} people written, {len(self.disclosures)} disclosures noted, "
+              f"entries by kind: {told}", file=sys.stderr)
+
+    def round(self, n, target):
+        self.sign_some()
+        clients = [Writer(self, self.rng.random()), Writer(self, self.rng.random()), Reader(self, self.rng.random()),
+                   Reader(self, self.rng.random()), Granter(self, self.rng.random())]
+        for i, client in enumerate(clients):
+            client.name = f"w{i}"
+            self.owned.setdefault(client.name, [])
+            client.start()
+        time.sleep(self.rng.uniform(0.01, LOAD_S_MAX))
+        before = len(self.cell.log())
+        self.strike(target, before)
+        for client in clients:
+            client.join(30)
+            self.assertFalse(client.is_alive(), "a client hangs after the service went away")
+            self.assertIsNone(client.wrong, f"{type(client).__name__}: {client.wrong}")
+        if self.rng.random() < 0.3:
+            self.kill_while_starting()
+        self.cell.serve()  # must start, and at once
+        self.examine()
+
+    def strike(self, target, before):
+        if target == "all":
+            self.cell.kill()
+        elif target == "parent":
+            os.kill(self.cell.process.pid, 9)
+            self.cell.wait()  # the roles must not outlive it
+        else:
+            os.kill(self.cell.children[target], 9)
+            self.assertEqual(self.cell.wait(), 70)
+            self.assertIn(target, self.cell.log()[before:])
+
+    def kill_while_starting(self):
+        """Recovery itself is cut off, at a random moment."""
+        moment = self.rng.uniform(0, 0.15)
+        killer = threading.Timer(moment, lambda: self.cell.process and os.killpg(self.cell.process.pid, 9))
+        killer.start()
+        try:
+            self.cell.serve()
+        except (AssertionError, FileNotFoundError, ProcessLookupError, IndexError, ValueError):
+            pass
+        killer.join()
+        if self.cell.process:
+            self.cell.children = {}
+            self.cell.process.wait(30)
+            self.cell.process.stdout.close()
+            self.cell.process = None
+        time.sleep(0.2)
+
+    def sign_some(self):
+        for ident, key in self.keys.items():
+            while len(self.signed[ident]) < 6:
+                asked = self.cell.request_consent(self.CLINIC, ident)
+                self.assertIn(asked.status, (200, 201), asked.body)
+                self.signed[ident].append(self.cell.sign(asked.body, key))
+
+    def examine(self):
+        self.cell.verify(self.DOG)
+        entries = {e["index"]: e for e in self.cell.entries()}
+        parties = {e["name"]: e["index"] for e in entries.values() if e["kind"] == "party"}
+        noted = self.disclosures[self.checked:]
+        self.checked = len(self.disclosures)
+        for index, party in noted:
+            entry = entries.get(index)
+            self.assertIsNotNone(entry, f"plaintext got out, and entry {index} is missing")
+            self.assertEqual((entry["kind"], entry["party"]), ("disclosed", parties[party]), entry)
+        recent = list(self.model)[-150:]
+        older = self.rng.sample(sorted(self.model), min(100, len(self.model)))
+        self.compare(dict.fromkeys(recent + older))
+
+    def whole_model(self):
+        self.compare(self.model)
+        self.examine()
+
+    def compare(self, idents):
+        connection = self.cell.connect()
+        for ident in idents:
+            want = self.model[ident]
+            if want is UNKNOWN:
+                continue
+            answer = self.cell.ask("GET", self.cell.records_path(ident), self.CLINIC, harness.HOME_PURPOSE,
+                                   connection=connection)
+            if want == "erased":
+                self.assertEqual(answer.status, 404, f"{ident} was erased")
+                continue
+            self.assertEqual(answer.status, 200, f"{ident}: {answer.body[:300]}")
+            got = [r["data"] for r in json.loads(answer.body)["records"]]
+            self.assertEqual(got, [] if want == "deleted" else [want["data"]], ident)
+        connection.close()
+
+    def log_kinds(self):
+        self.cell.serve()
+        kinds = {}
+        for e in self.cell.entries():
+            kinds[e["kind"]] = kinds.get(e["kind"], 0) + 1
+        self.cell.stop()
+        return kinds
+
+
+if __name__ == "__main__":
+    assert people.ALICE
+    unittest.main(verbosity=2)

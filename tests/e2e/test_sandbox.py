@@ -1,0 +1,152 @@
+"""The kernel confines every role of a running release build, and a role that dies takes the service down cleanly.
+
+inject-syscall PID NAME makes a running process do one system call that it has no business with (ptrace)."""
+
+import os
+import subprocess
+import unittest
+
+import harness
+
+NOT_ALLOWED = [("front", "open"), ("front", "execve"), ("vault", "socket"), ("vault", "execve"), ("signer", "open"),
+               ("signer", "socket"), ("signer", "execve"), ("signer", "getpid"), ("parent", "socket"), ("parent", "open")]
+
+
+def status(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def can_trace():
+    """ptrace of a process that is not dumpable needs CAP_SYS_PTRACE."""
+    return bool(int(status("self")["CapEff"], 16) & 1 << 19)
+
+
+@unittest.skipIf(harness.DEBUG_BUILD, "a debug build can switch the sandbox off; this test looks at release builds")
+class Sandbox(harness.ServedTest):
+    count = 3
+
+    def setUp(self):
+        if not self.cell.process:
+            self.cell.serve()
+
+    def pids(self):
+        return dict(self.cell.roles(), parent=self.cell.process.pid)
+
+    def confined(self):
+        pids = self.pids()
+        self.assertEqual(set(pids), {"parent", *harness.ROLES})
+        for role, pid in pids.items():
+            tasks = os.listdir(f"/proc/{pid}/task")
+            for task in tasks:  # every thread of it
+                with self.subTest(f"{role} {task}"):
+                    s = status(f"{pid}/task/{task}")
+                    self.assertEqual(s["Seccomp"], "2", "filter mode")
+                    self.assertEqual(s["NoNewPrivs"], "1")
+                    self.assertGreaterEqual(int(s["Seccomp_filters"]), 1)
+
+    def test_1_every_role_is_confined(self):
+        self.confined()
+
+    def test_2_no_switch_in_a_release_build(self):
+        self.cell.stop()
+        for value in ("off", "0", "no"):
+            self.cell.serve(env={"BOURN_SANDBOX": value})
+            self.confined()
+            self.cell.stop()
+
+    def test_3_descriptors(self):
+        """front and signer hold no descriptor of the cell's data but the signer its own head; vault holds no network."""
+        pids = self.pids()
+        for role in ("front", "signer", "parent"):
+            for target in self.descriptors(pids[role]):
+                if target.startswith(self.cell.path):
+                    self.assertTrue(role == "signer" and "/signer" in target, f"{role} holds {target}")
+        inet = self.inet_sockets()
+        for role in ("vault", "signer", "parent"):
+            held = {t for t in self.descriptors(pids[role]) if t.startswith("socket:")}
+            self.assertFalse(held & inet, f"{role} holds a network socket")
+        self.assertTrue({t for t in self.descriptors(pids["front"])} & inet, "front listens")
+
+    @staticmethod
+    def descriptors(pid):
+        out = []
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                out.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+            except OSError:
+                pass
+        return out
+
+    @staticmethod
+    def inet_sockets():
+        out = set()
+        for name in ("tcp", "tcp6", "udp", "udp6"):
+            try:
+                with open(f"/proc/net/{name}") as f:
+                    out |= {f"socket:[{line.split()[9]}]" for line in f.readlines()[1:]}
+            except OSError:
+                pass
+        return out
+
+    @unittest.skipUnless(can_trace(), "needs CAP_SYS_PTRACE")
+    def test_4_what_is_not_declared_is_stopped(self):
+        for role, call in NOT_ALLOWED:
+            with self.subTest(f"{role} {call}"):
+                if not self.cell.process:
+                    self.cell.serve()
+                before = len(self.cell.log())
+                pid = self.pids()[role]
+                done = subprocess.run([harness.program("inject-syscall"), str(pid), call], capture_output=True, timeout=30)
+                told = (done.stdout + done.stderr).decode()
+                self.assertNotEqual(done.returncode, 64, told)
+                if role == "parent":
+                    self.cell.process.wait(30)
+                    self.assertNotEqual(self.cell.wait(), 0, told)
+                else:
+                    self.assertEqual(self.cell.wait(), 70, told)
+                    self.assertIn(role, self.cell.log()[before:])
+                self.cell.serve()
+                self.ok(self.home("GET", self.cell.records_path(self.people[0]["bioguide_id"])))
+
+    @unittest.skipUnless(can_trace(), "needs CAP_SYS_PTRACE")
+    def test_5_the_injection_itself_works(self):
+        """On a process without a filter the same call goes through: so it is the filter that stops it."""
+        free = subprocess.Popen(["sleep", "60"])
+        try:
+            for call in sorted({call for _, call in NOT_ALLOWED} - {"execve"}):
+                with self.subTest(call):
+                    done = subprocess.run([harness.program("inject-syscall"), str(free.pid), call], capture_output=True,
+                                          timeout=30)
+                    self.assertEqual(done.returncode, 0, (done.stdout + done.stderr).decode())
+                    self.assertIsNone(free.poll())
+        finally:
+            free.kill()
+            free.wait()
+
+    def test_6_a_role_that_dies_is_named(self):
+        for role in harness.ROLES:
+            with self.subTest(role):
+                if not self.cell.process:
+                    self.cell.serve()
+                before = len(self.cell.log())
+                os.kill(self.pids()[role], 9)
+                self.assertEqual(self.cell.wait(), 70)
+                self.assertIn(role, self.cell.log()[before:])
+
+    def test_7_it_listens_on_loopback_alone(self):
+        if self.cell.process:
+            self.cell.stop()
+        for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:8080", "nonsense", "127.0.0.1"):
+            with self.subTest(address):
+                done = harness.run("bourn", "serve", self.cell.path, "--listen", address, check=None, timeout=20)
+                self.assertEqual(done.returncode, 64, done.stderr)
+
+    def test_8_one_server_a_cell(self):
+        second = harness.run("bourn", "serve", self.cell.path, "--listen", "127.0.0.1:0", check=None, timeout=20)
+        self.assertEqual(second.returncode, 69, second.stderr)
+        self.ok(self.home("GET", self.cell.records_path(self.people[0]["bioguide_id"])))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
