@@ -1,5 +1,5 @@
-/* The gate: one pure decision, used by the vault before every access and by the verifier for every entry. No I/O,
- * no clock, no allocation, nothing but the input. */
+/* The gate: one pure decision, used by the vault before every access and by the verifier for every entry. No
+ * I/O, no clock, no allocation, nothing but the input. */
 #ifndef BOURN_GATE_GATE_H
 #define BOURN_GATE_GATE_H
 
@@ -11,12 +11,13 @@ struct gate_list {
 };
 
 struct gate_party {
-    uint64_t index; /* of its entry: a party is what its entry says, so an earlier one of the same name is another */
+    uint64_t index; /* of its entry: a party is what its entry says, so an earlier one of the same name is
+                       another */
     struct slice name, legal_name, contact, jurisdiction, kind;
     uint32_t rights;
     const struct entry_purpose *purposes;
     size_t purposes_n;
-    uint64_t ended; /* index of the entry that ended it; UINT64_MAX while it lives */
+    uint64_t ended;   /* index of the entry that ended it; UINT64_MAX while it lives */
     uint8_t hash[32]; /* SHA-256 of its entry's bytes, named in statements */
 };
 
@@ -38,9 +39,9 @@ enum gate_expr_op {
     EXPR_SUBJECT_CONSENT = 3,
     EXPR_AUTHORITY_APPROVAL = 4,
     EXPR_GROUND = 5,
-    EXPR_ADEQUACY = 6,    /* destination is one of the list */
-    EXPR_DENY_LIST = 7,   /* destination is none of the list */
-    EXPR_NEEDS_HUMAN = 8, /* undecidable by a machine: needs the named decider's approval */
+    EXPR_ADEQUACY = 6,      /* destination is one of the list */
+    EXPR_DENY_LIST = 7,     /* destination is none of the list */
+    EXPR_NEEDS_HUMAN = 8,   /* undecidable by a machine: needs the named decider's approval */
     EXPR_COUNTER_BELOW = 9, /* reserved: the compiler refuses it until counters are entries */
 };
 struct gate_expr {
@@ -55,7 +56,7 @@ struct gate_rule {
     uint32_t when_has; /* bits of enum gate_when */
     bool crossing, sensitive;
     struct gate_list collections, domiciles, destinations, purposes;
-    uint32_t operations;         /* bit per enum operation */
+    uint32_t operations;          /* bit per enum operation */
     const struct gate_expr *expr; /* prefix order */
     size_t expr_n;
     /* accept: 0 or empty accepts all */
@@ -65,19 +66,25 @@ struct gate_rule {
     bool reviewed;
 };
 enum gate_when {
-    WHEN_CROSSING = 1, WHEN_SENSITIVE = 2, WHEN_COLLECTIONS = 4, WHEN_DOMICILES = 8, WHEN_DESTINATIONS = 16,
-    WHEN_PURPOSES = 32, WHEN_OPERATIONS = 64,
+    WHEN_CROSSING = 1,
+    WHEN_SENSITIVE = 2,
+    WHEN_COLLECTIONS = 4,
+    WHEN_DOMICILES = 8,
+    WHEN_DESTINATIONS = 16,
+    WHEN_PURPOSES = 32,
+    WHEN_OPERATIONS = 64,
 };
 struct gate_pack {
     uint64_t index; /* of its policy entry */
     struct slice name;
     uint64_t version, effective_from, effective_to; /* POSIX seconds; 0 and UINT64_MAX: open */
-    struct gate_list market; /* more countries of the domicile's market */
+    struct gate_list market;                        /* more countries of the domicile's market */
     const struct gate_rule *rules;
     size_t rules_n;
 };
 
-/* Decodes compiled rules (canonical CBOR, docs/formats/pack.cddl). Slices borrow from `rules`, arrays from `a`. */
+/* Decodes compiled rules (canonical CBOR, docs/formats/pack.cddl). Slices borrow from `rules`, arrays from
+ * `a`. */
 enum bourn_err gate_pack_decode(struct slice rules, struct arena *a, struct gate_pack *out) BOURN_MUST_USE;
 void gate_pack_encode(struct buf *out, const struct gate_pack *p);
 
@@ -88,7 +95,7 @@ struct gate_input {
     struct slice collection; /* empty for evidence */
     bool sensitive;          /* of the collection */
     struct slice purpose;
-    uint64_t time, index;    /* of the entry that the decision will stand in */
+    uint64_t time, index;           /* of the entry that the decision will stand in */
     const struct gate_basis *bases; /* of the person, ascending by index; none for unknown or erased */
     size_t bases_n;
     const struct gate_pack *const *packs; /* in force at `time` */
@@ -97,13 +104,13 @@ struct gate_input {
 
 enum gate_verdict { GATE_DENY = 0, GATE_NEEDS_HUMAN = 1, GATE_ALLOW = 2 };
 enum gate_code { /* stable words: gate_code_name */
-    GATE_OK = 0,
-    GATE_RIGHT_MISSING,
-    GATE_PARTY_ENDED,
-    GATE_PURPOSE_UNDECLARED,
-    GATE_NO_RULE,
-    GATE_BASIS_MISSING,
-    GATE_NEEDS_DECISION,
+                 GATE_OK = 0,
+                 GATE_RIGHT_MISSING,
+                 GATE_PARTY_ENDED,
+                 GATE_PURPOSE_UNDECLARED,
+                 GATE_NO_RULE,
+                 GATE_BASIS_MISSING,
+                 GATE_NEEDS_DECISION,
 };
 #define GATE_BASES_MAX 8
 #define GATE_RESULTS_MAX 64
@@ -123,6 +130,11 @@ struct gate_output {
 /* Decides. `out` starts as deny, so a forgotten path fails closed; more rules or bases than fit: deny. */
 void gate_decide(const struct gate_input *in, struct gate_output *out);
 const char *gate_code_name(enum gate_code code); /* "basis_missing" */
+/* The words of packs and reports: "any_of", "subject-signed", "registrar", "read"; NULL if unknown. */
+const char *gate_expr_name(uint32_t op);
+const char *gate_grade_name(uint32_t grade);
+const char *gate_voucher_name(uint32_t voucher);
+const char *gate_operation_name(uint32_t operation);
 uint32_t gate_operation_right(uint32_t operation);
 /* JSON array for problem+json `missing`: one object an unsatisfied rule, {"rule":"pack/id","clause":…,
  * "any_of":[…]} (or "all_of"), with accepted grades where the rule narrows them. */

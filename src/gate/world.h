@@ -1,5 +1,5 @@
-/* The world: everything a verdict reads that is not about a person, built from entries alone by one function that
- * the vault and the verifier share. */
+/* The world: everything a verdict reads that is not about a person, built from entries alone by one function
+ * that the vault and the verifier share. */
 #ifndef BOURN_GATE_WORLD_H
 #define BOURN_GATE_WORLD_H
 
@@ -24,11 +24,11 @@ struct world; /* opaque */
 struct world *world_new(void);
 void world_free(struct world *w);
 
-/* Takes the entry at `index` into account. Kinds that are not policy, collection, config, party, notice or genesis
- * only move the clock. `bytes` is the entry's encoding; the world keeps its own copy. On a violation (first entry not
- * genesis, a second genesis, time earlier than the last, a name in use, an unknown party ended, a pack that does
- * not decode) BOURN_E_CONFLICT or BOURN_E_FORMAT with the reason, and the world is unchanged. *clause is then the
- * pledge clause that is violated, e.g. "S3" (a constant string). */
+/* Takes the entry at `index` into account. Kinds that are not policy, collection, config, party, notice or
+ * genesis only move the clock. `bytes` is the entry's encoding; the world keeps its own copy. On a violation
+ * (first entry not genesis, a second genesis, time earlier than the last, a name in use, an unknown party
+ * ended, a pack that does not decode) BOURN_E_CONFLICT or BOURN_E_FORMAT with the reason, and the world is
+ * unchanged. *clause is then the pledge clause that is violated, e.g. "S3" (a constant string). */
 enum bourn_err world_apply(struct world *w, uint64_t index, const struct entry *e, struct slice bytes,
                            const char **clause) BOURN_MUST_USE;
 
@@ -46,11 +46,13 @@ const struct gate_party *world_party_named(const struct world *w, struct slice n
 /* The schema in force at `time`; NULL if none by that name. */
 const struct world_collection *world_collection(const struct world *w, struct slice name, uint64_t time);
 const struct world_notice *world_notice(const struct world *w, uint64_t index);
-const struct world_notice *world_notice_named(const struct world *w, struct slice name, struct slice language);
+const struct world_notice *world_notice_named(const struct world *w, struct slice name,
+                                              struct slice language);
 struct slice world_setting(const struct world *w, const char *name); /* p NULL if unset */
 
-/* The packs in force at `time` for an entry at `index` (of each name the newest whose delay has run), ascending by
- * index, at most PACKS_MAX; and for comparison with E_POLICY their indices. Valid until the next world_apply. */
+/* The packs in force at `time` for an entry at `index` (of each name the newest whose delay has run),
+ * ascending by index, at most PACKS_MAX; and for comparison with E_POLICY their indices. Valid until the next
+ * world_apply. */
 size_t world_packs(const struct world *w, uint64_t index, uint64_t time, const struct gate_pack **packs,
                    uint64_t *indices);
 /* Iterates over all parties, collections (first entries) and packs ever, by position; NULL at the end. */

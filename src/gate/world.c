@@ -1,0 +1,458 @@
+#include "gate/world.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "crypto/crypto.h"
+
+#define WORLD_BYTES_MAX ((size_t)1 << 30) /* all entries of parties, packs, schemas, notices and settings */
+#define FORMAT_VERSION 1
+
+/* A growing array of pointers into the arena, ascending by entry index. */
+struct list {
+    void **v;
+    size_t n, size;
+};
+struct schema { /* one version of a collection */
+    struct world_collection c;
+    uint64_t takes_effect;
+};
+struct world {
+    struct arena arena;
+    bool begun;
+    uint64_t last, time; /* index and time of the last entry */
+    uint64_t
+        setup_until; /* policy entries up to this index count at once: they stand directly behind genesis */
+    const struct entry *genesis;
+    struct list parties, schemas, firsts, notices, policies, settings;
+    size_t parties_live, pack_names;
+};
+
+struct world *world_new(void)
+{
+    struct world *w = calloc(1, sizeof *w);
+    if (w)
+        arena_init(&w->arena, WORLD_BYTES_MAX);
+    return w;
+}
+
+void world_free(struct world *w)
+{
+    if (!w)
+        return;
+    free(w->parties.v);
+    free(w->schemas.v);
+    free(w->firsts.v);
+    free(w->notices.v);
+    free(w->policies.v);
+    free(w->settings.v);
+    arena_release(&w->arena);
+    free(w);
+}
+
+/* Room for one more, so that the push after all checks cannot fail. */
+static bool list_reserve(struct list *l)
+{
+    if (l->n < l->size)
+        return true;
+    size_t size = l->size ? 2 * l->size : 16;
+    void **v = realloc(l->v, size * sizeof *v);
+    if (!v)
+        return false;
+    l->v = v;
+    l->size = size;
+    return true;
+}
+static void list_push(struct list *l, void *p)
+{
+    l->v[l->n++] = p;
+}
+
+/* What is being applied: the entry as the world keeps it, and the clause that a refusal names. */
+struct step {
+    struct world *w;
+    uint64_t index;
+    const struct entry *e;
+    struct slice bytes;
+    const char **clause;
+};
+
+static enum bourn_err no_memory(const struct step *s)
+{
+    return err_set(BOURN_E_MEMORY, "entry %llu: out of memory", (unsigned long long)s->index);
+}
+
+#define REFUSE(s, word, fmt, ...)                                                                            \
+    (*(s)->clause = (word),                                                                                  \
+     err_set(BOURN_E_CONFLICT, "entry %llu: " fmt, (unsigned long long)(s)->index, __VA_ARGS__))
+
+static uint64_t later(uint64_t time, uint64_t delay)
+{
+    uint64_t sum;
+    return __builtin_add_overflow(time, delay, &sum) ? UINT64_MAX : sum;
+}
+
+static enum bourn_err apply_genesis(struct step *s)
+{
+    if (s->e->format != FORMAT_VERSION)
+        return REFUSE(s, "V1", "format version %llu, this program reads %d", (unsigned long long)s->e->format,
+                      FORMAT_VERSION);
+    s->w->genesis = s->e;
+    return BOURN_OK;
+}
+
+static enum bourn_err apply_policy(struct step *s)
+{
+    struct world *w = s->w;
+    struct world_policy *p = arena_alloc(&w->arena, sizeof *p);
+    struct gate_pack *pack = arena_alloc(&w->arena, sizeof *pack);
+    if (!p || !pack || !list_reserve(&w->policies))
+        return no_memory(s);
+    enum bourn_err err = gate_pack_decode(s->e->rules, &w->arena, pack);
+    if (err != BOURN_OK) {
+        *s->clause = "S3";
+        return err;
+    }
+    pack->index = s->index;
+    if (!slice_eq(pack->name, s->e->name) || pack->version != s->e->version)
+        return REFUSE(s, "S3", "name or version differ from those of the compiled pack %.*s",
+                      SLICE_ARG(pack->name));
+    bool known = false;
+    for (size_t i = 0; i < w->policies.n; i++) {
+        const struct gate_pack *old = ((struct world_policy *)w->policies.v[i])->pack;
+        bool same = slice_eq(old->name, pack->name);
+        known |= same;
+        if (same && old->version >= pack->version)
+            return REFUSE(s, "S3", "pack %.*s needs a version over %llu", SLICE_ARG(pack->name),
+                          (unsigned long long)old->version);
+    }
+    if (!known && w->pack_names == PACKS_MAX) /* so that world_packs never has to leave one out */
+        return REFUSE(s, "S3", "more than %d packs", PACKS_MAX);
+    err = world_pin(p->pin, s->e->yaml, s->e->rules);
+    if (err != BOURN_OK)
+        return err;
+    bool setup = s->index == w->setup_until + 1;
+    p->index = s->index;
+    p->pack = pack;
+    p->takes_effect = setup ? s->e->time : later(s->e->time, w->genesis->delay);
+    if (setup)
+        w->setup_until++;
+    w->pack_names += !known;
+    list_push(&w->policies, p);
+    return BOURN_OK;
+}
+
+static enum bourn_err apply_collection(struct step *s)
+{
+    struct world *w = s->w;
+    const struct entry *e = s->e;
+    const struct schema *newest = NULL;
+    for (size_t i = 0; i < w->schemas.n; i++) {
+        const struct schema *old = w->schemas.v[i];
+        if (slice_eq(old->c.name, e->name))
+            newest = old;
+    }
+    uint64_t version = newest ? newest->c.version + 1 : 1;
+    if (e->version != version)
+        return REFUSE(s, "K1", "schema of collection %.*s must have version %llu", SLICE_ARG(e->name),
+                      (unsigned long long)version);
+    if (!newest && w->firsts.n == COLLECTIONS_MAX)
+        return REFUSE(s, "K1", "more than %d collections", COLLECTIONS_MAX);
+    struct schema *c = arena_alloc(&w->arena, sizeof *c);
+    if (!c || !list_reserve(&w->schemas) || !list_reserve(&w->firsts))
+        return no_memory(s);
+    c->c = (struct world_collection){
+        .index = newest ? newest->c.index : s->index,
+        .name = e->name,
+        .version = version,
+        .sensitive = e->sensitive,
+        .retention = e->retention,
+        .fields = e->fields_declared,
+        .fields_n = e->fields_declared_n,
+    };
+    c->takes_effect = newest ? later(e->time, w->genesis->delay) : e->time;
+    list_push(&w->schemas, c);
+    if (!newest)
+        list_push(&w->firsts, c);
+    return BOURN_OK;
+}
+
+static struct gate_party *find_party(const struct world *w, uint64_t index)
+{
+    size_t lo = 0, hi = w->parties.n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        struct gate_party *p = w->parties.v[mid];
+        if (p->index == index)
+            return p;
+        if (p->index < index)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return NULL;
+}
+
+static enum bourn_err end_party(struct step *s)
+{
+    struct gate_party *ends = find_party(s->w, s->e->ends);
+    if (!ends || ends->ended != UINT64_MAX)
+        return REFUSE(s, "C2", "ends party %llu, which is not a living one", (unsigned long long)s->e->ends);
+    ends->ended = s->index;
+    s->w->parties_live--;
+    return BOURN_OK;
+}
+
+static enum bourn_err check_new_party(const struct step *s)
+{
+    const struct entry *e = s->e;
+    if (world_party_named(s->w, e->name))
+        return REFUSE(s, "C2", "a living party is named %.*s already", SLICE_ARG(e->name));
+    if (s->w->parties_live == PARTIES_MAX)
+        return REFUSE(s, "C2", "more than %d parties", PARTIES_MAX);
+    for (size_t i = 0; i < e->purposes_n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (slice_eq(e->purposes[i].purpose, e->purposes[j].purpose))
+                return REFUSE(s, "C2", "purpose %.*s is declared twice", SLICE_ARG(e->purposes[i].purpose));
+    return BOURN_OK;
+}
+
+static enum bourn_err apply_party(struct step *s)
+{
+    struct world *w = s->w;
+    const struct entry *e = s->e;
+    if (entry_has(e, E_ENDS))
+        return end_party(s);
+    enum bourn_err err = check_new_party(s);
+    if (err != BOURN_OK)
+        return err;
+    struct gate_party *p = arena_alloc(&w->arena, sizeof *p);
+    if (!p || !list_reserve(&w->parties))
+        return no_memory(s);
+    *p = (struct gate_party){
+        .index = s->index,
+        .name = e->name,
+        .legal_name = e->legal_name,
+        .contact = e->contact,
+        .jurisdiction = e->jurisdiction,
+        .kind = e->party_kind,
+        .rights = e->rights,
+        .purposes = e->purposes,
+        .purposes_n = e->purposes_n,
+        .ended = UINT64_MAX,
+    };
+    crypto_sha256_1(p->hash, s->bytes);
+    list_push(&w->parties, p);
+    w->parties_live++;
+    return BOURN_OK;
+}
+
+static enum bourn_err apply_notice(struct step *s)
+{
+    struct world *w = s->w;
+    const struct entry *e = s->e;
+    const struct world_notice *old = world_notice_named(w, e->name, e->language);
+    uint64_t version = old ? old->version + 1 : 1;
+    if (e->version != version)
+        return REFUSE(s, "K5", "notice %.*s must have version %llu in this language", SLICE_ARG(e->name),
+                      (unsigned long long)version);
+    struct world_notice *n = arena_alloc(&w->arena, sizeof *n);
+    if (!n || !list_reserve(&w->notices))
+        return no_memory(s);
+    *n = (struct world_notice){
+        .index = s->index, .version = version, .name = e->name, .language = e->language};
+    memcpy(n->hash, e->hash, sizeof n->hash);
+    list_push(&w->notices, n);
+    return BOURN_OK;
+}
+
+static enum bourn_err apply_config(struct step *s)
+{
+    if (!list_reserve(&s->w->settings))
+        return no_memory(s);
+    list_push(&s->w->settings, (void *)s->e);
+    return BOURN_OK;
+}
+
+/* The world's own copy of the entry, whose slices live as long as the world. */
+static enum bourn_err keep(struct step *s)
+{
+    struct arena *a = &s->w->arena;
+    struct entry *own = arena_alloc(a, sizeof *own);
+    struct slice copy = arena_copy(a, s->bytes);
+    if (!own || !copy.p)
+        return no_memory(s);
+    enum bourn_err err = entry_decode(copy, a, own);
+    s->bytes = copy;
+    s->e = own;
+    return err;
+}
+
+static enum bourn_err apply_kind(struct step *s)
+{
+    static enum bourn_err (*const apply[])(struct step *) = {
+        [ENTRY_GENESIS] = apply_genesis, [ENTRY_POLICY] = apply_policy, [ENTRY_COLLECTION] = apply_collection,
+        [ENTRY_CONFIG] = apply_config,   [ENTRY_PARTY] = apply_party,   [ENTRY_NOTICE] = apply_notice,
+    };
+    if (s->e->kind >= sizeof apply / sizeof apply[0] || !apply[s->e->kind])
+        return BOURN_OK;
+    enum bourn_err err = keep(s);
+    return err == BOURN_OK ? apply[s->e->kind](s) : err;
+}
+
+enum bourn_err world_apply(struct world *w, uint64_t index, const struct entry *e, struct slice bytes,
+                           const char **clause)
+{
+    struct step s = {w, index, e, bytes, clause};
+    *clause = "V1";
+    if (w->begun == (e->kind == ENTRY_GENESIS) || (!w->begun && index != 0))
+        return REFUSE(&s, "V1", "%s",
+                      w->begun ? "a second genesis" : "the first entry must be genesis, at index 0");
+    if (w->begun && index <= w->last)
+        return REFUSE(&s, "V1", "stands behind entry %llu", (unsigned long long)w->last);
+    if (e->time < w->time)
+        return REFUSE(&s, "V1", "time %llu is earlier than %llu, that of the entry before",
+                      (unsigned long long)e->time, (unsigned long long)w->time);
+    enum bourn_err err = apply_kind(&s);
+    if (err != BOURN_OK)
+        return err;
+    w->begun = true;
+    w->last = index;
+    w->time = e->time;
+    return BOURN_OK;
+}
+
+enum bourn_err world_pin(uint8_t out[32], struct slice yaml, struct slice rules)
+{
+    static const char domain[] = "bourn pack v1\n";
+    uint8_t length[4];
+    if (yaml.n > UINT32_MAX)
+        return err_set(BOURN_E_LIMIT, "a pack of %zu bytes is too long", yaml.n);
+    be_put(length, yaml.n, sizeof length);
+    crypto_sha256(out, (struct slice[]){slice_str(domain), slice_of(length, sizeof length), yaml, rules}, 4);
+    return BOURN_OK;
+}
+
+/* What was built, as the header promises it. */
+uint64_t world_time(const struct world *w)
+{
+    return w->time;
+}
+struct slice world_origin(const struct world *w)
+{
+    return w->genesis ? w->genesis->origin : (struct slice){0};
+}
+struct slice world_domicile(const struct world *w)
+{
+    return w->genesis ? w->genesis->domicile : (struct slice){0};
+}
+struct slice world_controller(const struct world *w, struct slice *contact)
+{
+    if (contact)
+        *contact = w->genesis ? w->genesis->contact : (struct slice){0};
+    return w->genesis ? w->genesis->legal_name : (struct slice){0};
+}
+uint64_t world_delay_s(const struct world *w)
+{
+    return w->genesis ? w->genesis->delay : 0;
+}
+const struct entry *world_genesis(const struct world *w)
+{
+    return w->genesis;
+}
+
+const struct gate_party *world_party(const struct world *w, uint64_t index)
+{
+    return find_party(w, index);
+}
+
+const struct gate_party *world_party_named(const struct world *w, struct slice name)
+{
+    for (size_t i = w->parties.n; i-- > 0;) {
+        const struct gate_party *p = w->parties.v[i];
+        if (p->ended == UINT64_MAX && slice_eq(p->name, name))
+            return p;
+    }
+    return NULL;
+}
+
+const struct world_collection *world_collection(const struct world *w, struct slice name, uint64_t time)
+{
+    for (size_t i = w->schemas.n; i-- > 0;) {
+        const struct schema *c = w->schemas.v[i];
+        if (c->takes_effect <= time && slice_eq(c->c.name, name))
+            return &c->c;
+    }
+    return NULL;
+}
+
+const struct world_notice *world_notice(const struct world *w, uint64_t index)
+{
+    for (size_t i = w->notices.n; i-- > 0;) {
+        const struct world_notice *n = w->notices.v[i];
+        if (n->index == index)
+            return n;
+    }
+    return NULL;
+}
+
+const struct world_notice *world_notice_named(const struct world *w, struct slice name, struct slice language)
+{
+    for (size_t i = w->notices.n; i-- > 0;) {
+        const struct world_notice *n = w->notices.v[i];
+        if (slice_eq(n->name, name) && slice_eq(n->language, language))
+            return n;
+    }
+    return NULL;
+}
+
+struct slice world_setting(const struct world *w, const char *name)
+{
+    for (size_t i = w->settings.n; i-- > 0;) {
+        const struct entry *e = w->settings.v[i];
+        for (size_t j = e->settings_n; j-- > 0;)
+            if (slice_is(e->settings[j].name, name))
+                return e->settings[j].value;
+    }
+    return (struct slice){0};
+}
+
+/* A pack has begun once its delay has run and its own first day has come. From then on it supersedes the
+ * earlier ones of its name for good: where it ends, they do not come back. */
+static bool has_begun(const struct world_policy *p, uint64_t index, uint64_t time)
+{
+    return p->index < index && p->takes_effect <= time && p->pack->effective_from <= time;
+}
+
+size_t world_packs(const struct world *w, uint64_t index, uint64_t time, const struct gate_pack **packs,
+                   uint64_t *indices)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->policies.n; i++) {
+        const struct world_policy *p = w->policies.v[i];
+        bool counts = has_begun(p, index, time) && time < p->pack->effective_to;
+        for (size_t j = i + 1; j < w->policies.n && counts; j++) {
+            const struct world_policy *q = w->policies.v[j];
+            counts = !(slice_eq(q->pack->name, p->pack->name) && has_begun(q, index, time));
+        }
+        if (!counts)
+            continue;
+        bourn_assert(n < PACKS_MAX);
+        packs[n] = p->pack;
+        indices[n++] = p->index;
+    }
+    return n;
+}
+
+const struct gate_party *world_party_at(const struct world *w, size_t i)
+{
+    return i < w->parties.n ? w->parties.v[i] : NULL;
+}
+const struct world_collection *world_collection_at(const struct world *w, size_t i)
+{
+    return i < w->firsts.n ? &((const struct schema *)w->firsts.v[i])->c : NULL;
+}
+const struct world_policy *world_policy_at(const struct world *w, size_t i)
+{
+    return i < w->policies.n ? w->policies.v[i] : NULL;
+}
