@@ -29,6 +29,12 @@ static bool of_world(uint32_t kind) { return kind >= ENTRY_GENESIS && kind <= EN
 
 static enum bourn_err put_rows(struct vault *v, struct entry *e, struct staged_row *rows, size_t n, struct buf *out)
 {
+    /* Heads in the order given, so that new people's numbers ascend; rows by label. */
+    for (size_t i = 0; i < n; i++) {
+        buf_put_be(&v->heads, rows[i].number, 8);
+        buf_put_be(&v->heads, v->next_index, 8);
+        buf_put_be(&v->heads, rows[i].generation, 4);
+    }
     qsort(rows, n, sizeof *rows, by_label);
     for (size_t i = 0; i < n; i++) {
         size_t at = out->n;
@@ -37,9 +43,6 @@ static enum bourn_err put_rows(struct vault *v, struct entry *e, struct staged_r
         if (buf_check(out) != BOURN_OK)
             return BOURN_E_LIMIT;
         be_put(out->p + at, out->n - at - 4, 4);
-        buf_put_be(&v->heads, rows[i].number, 8);
-        buf_put_be(&v->heads, v->next_index, 8);
-        buf_put_be(&v->heads, rows[i].generation, 4);
     }
     entry_set(e, E_COUNT);
     entry_set(e, E_ROOT);

@@ -93,9 +93,10 @@ static void copy_text(char *to, size_t size, struct slice s)
 static enum bourn_err count_refusal(struct vault *v, const struct asked *q)
 {
     struct refusal f = {.party = q->party->index, .operation = q->operation, .code = q->out.code};
-    /* An undeclared purpose is the client's own text: it stays out of the ledger. */
-    if (q->out.code != GATE_PURPOSE_UNDECLARED)
-        copy_text(f.purpose, sizeof f.purpose, q->purpose);
+    /* An undeclared purpose is the client's own text, which could say anything: it stays out of the ledger. */
+    for (size_t i = 0; i < q->party->purposes_n; i++)
+        if (slice_eq(q->party->purposes[i].purpose, q->purpose))
+            copy_text(f.purpose, sizeof f.purpose, q->purpose);
     if (q->collection)
         copy_text(f.collection, sizeof f.collection, q->collection->name);
     for (size_t i = 0; i < v->refusals_n; i++) {

@@ -1,0 +1,466 @@
+/* Consents: the statement to sign, its acceptance, the list, withdrawal. */
+#include "vault/internal.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "consent/consent.h"
+
+/* Loads the person or answers 404. */
+static enum bourn_err find_or_404(struct vault *v, const struct request *r, struct subject *s, struct answer *a,
+                                  bool *found)
+{
+    enum bourn_err err = subject_find(v, r->subject, s);
+    *found = err == BOURN_OK;
+    if (err == BOURN_E_NOT_FOUND) {
+        answer_problem(a, 404, "subject_unknown", "the cell holds nobody by this identifier");
+        return BOURN_OK;
+    }
+    return err;
+}
+
+static struct slice decoded(struct vault *v, struct json_value value)
+{
+    if (value.type != JSON_STRING)
+        return slice_of(NULL, 0);
+    struct buf b;
+    buf_init(&b, value.raw.n);
+    json_string_decode(value.raw, &b);
+    struct slice s = arena_copy(&v->arena, buf_slice(&b));
+    buf_release(&b);
+    return s;
+}
+
+/* Reads a member that is an array of 1..CONSENT_LIST_MAX strings, each once. */
+static bool string_list(struct vault *v, struct json_value object, const char *name, struct slice *out, size_t *n,
+                        struct answer *a)
+{
+    struct json_value list;
+    struct json_member m;
+    size_t at = 0;
+    *n = 0;
+    if (json_find(object, name, &list) && list.type == JSON_ARRAY)
+        while (json_next(list, &at, &m)) {
+            if (m.value.type != JSON_STRING || *n == CONSENT_LIST_MAX) {
+                *n = 0;
+                break;
+            }
+            struct slice s = decoded(v, m.value);
+            bool twice = false;
+            for (size_t i = 0; i < *n; i++)
+                twice = twice || slice_eq(out[i], s);
+            if (!twice)
+                out[(*n)++] = s;
+        }
+    if (*n == 0)
+        answer_problem(a, 422, "consent_malformed", "/%s: a list of 1 to %d strings is needed", name, CONSENT_LIST_MAX);
+    return *n > 0;
+}
+
+static void sort_slices(struct slice *v, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = i; k > 0 && slice_cmp(v[k - 1], v[k]) > 0; k--) {
+            struct slice t = v[k];
+            v[k] = v[k - 1];
+            v[k - 1] = t;
+        }
+}
+
+static bool fill_recipients(struct vault *v, const struct slice *names, size_t n, struct consent_statement *st,
+                            struct answer *a)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct gate_party *p = world_party_named(v->world, names[i]);
+        if (!p) {
+            answer_problem(a, 422, "recipient_unknown", "/recipients/%zu: no such party", i);
+            return false;
+        }
+        struct consent_recipient *to = &st->recipients[st->recipients_n++];
+        *to = (struct consent_recipient){p->name, p->legal_name, p->jurisdiction, p->contact, {0}};
+        memcpy(to->party_hash, p->hash, 32);
+        bool twice = false;
+        for (size_t k = 0; k < st->destinations_n; k++)
+            twice = twice || slice_eq(st->destinations[k], p->jurisdiction);
+        if (!twice)
+            st->destinations[st->destinations_n++] = p->jurisdiction;
+    }
+    sort_slices(st->destinations, st->destinations_n);
+    return true;
+}
+
+static bool fill_purposes(struct vault *v, const struct slice *terms, size_t n, struct consent_statement *st,
+                          struct answer *a)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct buf words;
+        if (!term_valid(terms[i])) {
+            answer_problem(a, 422, "purpose_malformed", "/purposes/%zu: not a purpose term", i);
+            return false;
+        }
+        buf_init(&words, 512);
+        consent_purpose_words(&words, terms[i]);
+        st->purposes[st->purposes_n++] = (struct consent_purpose){terms[i], arena_copy(&v->arena, buf_slice(&words))};
+        buf_release(&words);
+    }
+    return true;
+}
+
+/* Fills the statement from what the app asks for; false with the answer made. */
+static bool fill_statement(struct vault *v, struct json_value body, const struct subject *s,
+                           struct consent_statement *st, struct answer *a)
+{
+    struct slice terms[CONSENT_LIST_MAX], names[CONSENT_LIST_MAX];
+    struct json_value value;
+    size_t terms_n, names_n;
+    *st = (struct consent_statement){.origin = world_origin(v->world), .domicile = world_domicile(v->world)};
+    st->controller = world_controller(v->world, &st->controller_contact);
+    memcpy(st->label, s->person.label, 16);
+    crypto_random(st->nonce, sizeof st->nonce);
+    st->issued = v->now;
+    if (!string_list(v, body, "purposes", terms, &terms_n, a) || !fill_purposes(v, terms, terms_n, st, a) ||
+        !string_list(v, body, "recipients", names, &names_n, a) || !fill_recipients(v, names, names_n, st, a) ||
+        !string_list(v, body, "collections", st->collections, &st->collections_n, a))
+        return false;
+    sort_slices(st->collections, st->collections_n);
+    for (size_t i = 0; i < st->collections_n; i++)
+        if (!world_collection(v->world, st->collections[i], v->now)) {
+            answer_problem(a, 422, "collection_unknown", "/collections: a collection that the cell does not have");
+            return false;
+        }
+    if (!json_find(body, "expires", &value) || !time_or_date_get(decoded(v, value), &st->expires) ||
+        st->expires <= v->now || st->expires > v->now + CONSENT_YEARS_MAX * 366ull * 86400) {
+        answer_problem(a, 422, "expires_malformed",
+                       "/expires: a date (2031-01-01) or UTC time in the future, at most %d years ahead", CONSENT_YEARS_MAX);
+        return false;
+    }
+    struct slice language = slice_str("en"), name = slice_of(NULL, 0);
+    if (json_find(body, "language", &value))
+        language = decoded(v, value);
+    if (json_find(body, "notice", &value))
+        name = decoded(v, value);
+    const struct world_notice *notice = world_notice_named(v->world, name, language);
+    if (!notice) {
+        answer_problem(a, 422, "notice_unknown", "/notice: no notice by this name and language");
+        return false;
+    }
+    st->notice_name = notice->name;
+    st->notice_language = notice->language;
+    st->notice_version = notice->version;
+    memcpy(st->notice_hash, notice->hash, 32);
+    return true;
+}
+
+enum bourn_err handle_consent_request(struct vault *v, const struct request *r, const struct gate_party *p,
+                                      struct answer *a)
+{
+    struct subject s;
+    struct json_value body;
+    struct consent_statement *st = arena_alloc(&v->arena, sizeof *st);
+    bool found;
+    (void)p;
+    if (!st)
+        return err_set(BOURN_E_MEMORY, "out of memory for a statement");
+    enum bourn_err err = find_or_404(v, r, &s, a, &found);
+    if (err || !found)
+        return err;
+    if (json_check(r->body, &body) != BOURN_OK || body.type != JSON_OBJECT) {
+        answer_problem(a, 400, "json_malformed", "a JSON object is needed: %s", err_text());
+    } else if (fill_statement(v, body, &s, st, a)) {
+        answer_json(a, 200);
+        buf_put_str(&a->body, "{\"statement\":");
+        consent_statement_put(&a->body, st);
+        buf_put_str(&a->body, "}");
+    }
+    subject_release(&s);
+    return BOURN_OK;
+}
+
+/* What a statement says, as ledger indices; false with the answer made. Every field is compared with the world, so
+ * that the row says exactly what the person signed. */
+struct accepted {
+    uint64_t recipients[CONSENT_LIST_MAX], notice;
+    struct slice purposes[CONSENT_LIST_MAX];
+    const struct person_key *key;
+    uint8_t used[32];
+};
+
+static bool accept_recipients(struct vault *v, const struct consent_statement *st, struct accepted *x, struct answer *a)
+{
+    for (size_t i = 0; i < st->recipients_n; i++) {
+        const struct consent_recipient *w = &st->recipients[i];
+        const struct gate_party *p = world_party_named(v->world, w->name);
+        if (!p || memcmp(p->hash, w->party_hash, 32) != 0 || !slice_eq(p->legal_name, w->legal_name) ||
+            !slice_eq(p->jurisdiction, w->country) || !slice_eq(p->contact, w->contact)) {
+            answer_problem(a, 422, "recipient_changed",
+                           "/statement: a recipient is not (or no longer) the party that was named: ask anew");
+            return false;
+        }
+        size_t k = i;
+        for (; k > 0 && x->recipients[k - 1] > p->index; k--)
+            x->recipients[k] = x->recipients[k - 1];
+        x->recipients[k] = p->index;
+        bool listed = false;
+        for (size_t d = 0; d < st->destinations_n; d++)
+            listed = listed || slice_eq(st->destinations[d], p->jurisdiction);
+        if (!listed) {
+            answer_problem(a, 422, "destination_mismatch", "/statement: a recipient's country is not among the destinations");
+            return false;
+        }
+    }
+    for (size_t d = 0; d < st->destinations_n; d++) {
+        bool used = false;
+        for (size_t i = 0; i < st->recipients_n; i++)
+            used = used || slice_eq(st->recipients[i].country, st->destinations[d]);
+        if (!used) {
+            answer_problem(a, 422, "destination_mismatch", "/statement: a destination that no recipient has");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool accept_world(struct vault *v, const struct subject *s, const struct consent_statement *st,
+                         struct accepted *x, struct answer *a)
+{
+    struct slice contact, controller = world_controller(v->world, &contact);
+    if (!slice_eq(st->origin, world_origin(v->world)) || !slice_eq(st->domicile, world_domicile(v->world)) ||
+        !slice_eq(st->controller, controller) || !slice_eq(st->controller_contact, contact)) {
+        answer_problem(a, 422, "statement_foreign", "/statement: made for another cell");
+        return false;
+    }
+    if (memcmp(st->label, s->person.label, 16) != 0) {
+        answer_problem(a, 422, "statement_other_person", "/statement: made for another person");
+        return false;
+    }
+    if (st->issued > v->now || v->now - st->issued > STATEMENT_AGE_S_MAX || st->expires <= v->now ||
+        st->expires > st->issued + CONSENT_YEARS_MAX * 366ull * 86400) {
+        answer_problem(a, 422, "statement_expired", "/statement: issued too long ago, in the future, or expired");
+        return false;
+    }
+    if (!accept_recipients(v, st, x, a))
+        return false;
+    for (size_t i = 0; i < st->collections_n; i++)
+        if (!world_collection(v->world, st->collections[i], v->now)) {
+            answer_problem(a, 422, "collection_unknown", "/statement: a collection that the cell does not have");
+            return false;
+        }
+    const struct world_notice *n = world_notice_named(v->world, st->notice_name, st->notice_language);
+    if (!n || n->version != st->notice_version || memcmp(n->hash, st->notice_hash, 32) != 0) {
+        answer_problem(a, 422, "notice_changed", "/statement: the notice is not the present one: ask anew");
+        return false;
+    }
+    x->notice = n->index;
+    for (size_t i = 0; i < st->purposes_n; i++) {
+        struct buf words;
+        buf_init(&words, 512);
+        consent_purpose_words(&words, st->purposes[i].term);
+        bool same = slice_eq(buf_slice(&words), st->purposes[i].description);
+        buf_release(&words);
+        if (!same) {
+            answer_problem(a, 422, "purpose_words", "/statement: a purpose is not described in the cell's words");
+            return false;
+        }
+        x->purposes[i] = st->purposes[i].term;
+    }
+    sort_slices(x->purposes, st->purposes_n);
+    return true;
+}
+
+static bool accept_signature(const struct subject *s, const struct signed_statement *ss, struct accepted *x,
+                             struct answer *a)
+{
+    x->key = NULL;
+    if (!ss->signature.n)
+        return true;
+    for (size_t i = 0; i < s->person.keys_n; i++) {
+        const struct person_key *k = &s->person.keys[i];
+        if (k->ended == UINT64_MAX && k->known && slice_eq(slice_of(k->public_key, 32), ss->public_key))
+            x->key = k;
+    }
+    if (!x->key) {
+        answer_problem(a, 403, "key_unknown", "the signing key is not enrolled for this person");
+        return false;
+    }
+    if (consent_verify(ss->canonical, ss->signature, ss->public_key) != BOURN_OK) {
+        answer_problem(a, 403, "signature_invalid", "the signature is not of this key over this statement");
+        return false;
+    }
+    return true;
+}
+
+static enum bourn_err stage_consent(struct vault *v, const struct gate_party *p, struct subject *s,
+                                    const struct consent_statement *st, const struct signed_statement *ss,
+                                    const struct accepted *x, struct answer *a)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    const char *clause = "";
+    struct entry e = {.kind = ENTRY_CONSENT, .party = p->index};
+    struct staged_row staged = {.number = s->number, .generation = ++s->generation};
+    struct row *row = &staged.row;
+    struct evidence ev = {1, ss->canonical, ss->signature, ss->public_key};
+    uint8_t index_be[8];
+    entry_set(&e, E_PARTY);
+    row_begin(row, s);
+    row->purposes = x->purposes;
+    row->purposes_n = st->purposes_n;
+    row->recipients = x->recipients;
+    row->recipients_n = st->recipients_n;
+    row->destinations = st->destinations;
+    row->destinations_n = st->destinations_n;
+    row->collections = st->collections;
+    row->collections_n = st->collections_n;
+    row->issued = st->issued;
+    row->expires = st->expires;
+    row->notice = x->notice;
+    row->grade = x->key ? GRADE_SUBJECT_SIGNED : GRADE_OPERATOR_ATTESTED;
+    static const enum row_key always[] = {R_PURPOSES, R_RECIPIENTS, R_DESTINATIONS, R_COLLECTIONS, R_ISSUED,
+                                          R_EXPIRES,  R_NOTICE,     R_GRADE,        R_EVIDENCE};
+    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
+        row_set(row, always[i]);
+    if (x->key) {
+        row->key = x->key->index;
+        row_set(row, R_KEY);
+    }
+    TRY(subject_put_evidence(v, s, v->next_index, &ev, row->evidence));
+    TRY(person_apply(&s->person, v->next_index, &e, row, &clause));
+    be_put(index_be, v->next_index, 8);
+    TRY(batch_put(v, STORE_USED, slice_of(x->used, 32), slice_of(index_be, 8)));
+    TRY(subject_save(v, s));
+    TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
+    answer_json(a, 201);
+    buf_printf(&a->body, "{\"id\":%llu,\"grade\":\"%s\"}", (unsigned long long)a->receipt,
+               x->key ? "subject-signed" : "operator-attested");
+    err = BOURN_OK;
+out:
+    return err;
+}
+
+static enum bourn_err consent_for(struct vault *v, const struct request *r, const struct gate_party *p,
+                                  struct subject *s, struct answer *a)
+{
+    struct signed_statement ss;
+    struct consent_statement *st = arena_alloc(&v->arena, sizeof *st);
+    struct accepted x;
+    struct slice value;
+    size_t live = 0;
+    if (!st)
+        return err_set(BOURN_E_MEMORY, "out of memory for a statement");
+    if (signed_statement_get(r->body, &v->arena, &ss) != BOURN_OK ||
+        consent_statement_get(ss.canonical, &v->arena, st) != BOURN_OK) {
+        answer_problem(a, 422, "statement_malformed", "%s", err_text());
+        return BOURN_OK;
+    }
+    if (!accept_world(v, s, st, &x, a) || !accept_signature(s, &ss, &x, a))
+        return BOURN_OK;
+    struct slice parts[] = {slice_str("bourn statement used\n"), slice_of(st->nonce, 16)};
+    crypto_sha256(x.used, parts, 2);
+    enum bourn_err err = store_get(v->store, STORE_USED, slice_of(x.used, 32), &value);
+    if (err == BOURN_OK) {
+        answer_problem(a, 409, "statement_used", "this statement was accepted before: a statement counts once");
+        return BOURN_OK;
+    }
+    if (err != BOURN_E_NOT_FOUND)
+        return err;
+    for (size_t i = 0; i < s->person.bases_n; i++)
+        live += s->person.bases[i].withdrawn == UINT64_MAX && s->person.bases[i].until > v->now;
+    if (live >= CONSENTS_PER_SUBJECT_MAX) {
+        answer_problem(a, 409, "consents_limit", "a person has at most %d live consents: withdraw one first",
+                       CONSENTS_PER_SUBJECT_MAX);
+        return BOURN_OK;
+    }
+    return stage_consent(v, p, s, st, &ss, &x, a);
+}
+
+enum bourn_err handle_consent(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a)
+{
+    struct subject s;
+    bool found;
+    enum bourn_err err = find_or_404(v, r, &s, a, &found);
+    if (err || !found)
+        return err;
+    err = consent_for(v, r, p, &s, a);
+    subject_release(&s);
+    return err;
+}
+
+static void put_texts(struct buf *b, const char *name, struct gate_list list)
+{
+    buf_printf(b, ",\"%s\":[", name);
+    for (size_t i = 0; i < list.n; i++) {
+        buf_put_str(b, i ? "," : "");
+        json_put_string(b, list.v[i]);
+    }
+    buf_put_str(b, "]");
+}
+
+enum bourn_err handle_consents(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a)
+{
+    struct subject s;
+    bool found;
+    (void)p;
+    enum bourn_err err = find_or_404(v, r, &s, a, &found);
+    if (err || !found)
+        return err;
+    answer_json(a, 200);
+    buf_put_str(&a->body, "{\"consents\":[");
+    for (size_t i = 0; i < s.person.bases_n; i++) {
+        const struct gate_basis *b = &s.person.bases[i];
+        buf_printf(&a->body, "%s{\"id\":%llu,\"grade\":\"%s\",\"issued\":\"", i ? "," : "", (unsigned long long)b->index,
+                   b->grade == GRADE_SUBJECT_SIGNED ? "subject-signed" : "operator-attested");
+        time_put(&a->body, b->from);
+        buf_put_str(&a->body, "\",\"expires\":\"");
+        time_put(&a->body, b->until);
+        buf_printf(&a->body, "\",\"state\":\"%s\"",
+                   b->withdrawn != UINT64_MAX ? "withdrawn"
+                   : b->until <= v->now       ? "expired"
+                                              : "live");
+        put_texts(&a->body, "purposes", b->purposes);
+        put_texts(&a->body, "destinations", b->destinations);
+        put_texts(&a->body, "collections", b->collections);
+        buf_put_str(&a->body, ",\"recipients\":[");
+        for (size_t k = 0; k < b->recipients_n; k++) {
+            const struct gate_party *to = world_party(v->world, b->recipients[k]);
+            buf_put_str(&a->body, k ? "," : "");
+            json_put_string(&a->body, to ? to->name : slice_of(NULL, 0));
+        }
+        buf_put_str(&a->body, "]}");
+    }
+    buf_put_str(&a->body, "]}");
+    subject_release(&s);
+    return BOURN_OK;
+}
+
+enum bourn_err handle_withdraw(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct subject s;
+    bool found;
+    const char *clause = "";
+    err = find_or_404(v, r, &s, a, &found);
+    if (err || !found)
+        return err;
+    const struct gate_basis *b = person_consent(&s.person, r->number);
+    if (!b) {
+        answer_problem(a, 404, "consent_unknown", "the person has no such consent");
+        goto out;
+    }
+    if (b->withdrawn != UINT64_MAX) {
+        answer_problem(a, 409, "consent_withdrawn", "this consent was withdrawn before");
+        goto out;
+    }
+    struct entry e = {.kind = ENTRY_WITHDRAWN, .party = p->index};
+    struct staged_row staged = {.number = s.number, .generation = ++s.generation};
+    entry_set(&e, E_PARTY);
+    row_begin(&staged.row, &s);
+    staged.row.consent = r->number;
+    row_set(&staged.row, R_CONSENT);
+    TRY(person_apply(&s.person, v->next_index, &e, &staged.row, &clause));
+    TRY(subject_save(v, &s));
+    TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
+    answer_json(a, 200);
+    buf_printf(&a->body, "{\"withdrawn\":%llu}", (unsigned long long)r->number);
+    err = BOURN_OK;
+out:
+    subject_release(&s);
+    return err;
+}
