@@ -14,7 +14,7 @@ struct consent_recipient {
 };
 struct consent_purpose {
     struct slice term;        /* DPV term */
-    struct slice description; /* plain words, as the person reads them */
+    struct slice description; /* consent_purpose_words(term), as the person reads them; others are refused */
 };
 struct consent_statement {
     struct slice origin, domicile, controller, controller_contact;
