@@ -20,13 +20,15 @@ void merkle_root_of(struct merkle_hash *out, const struct merkle_hash *leaves, s
 /* The compact right edge of a growing tree: append leaves, take the root. 64 * 32 bytes of state. */
 struct merkle_edge {
     uint64_t size;
-    struct merkle_hash node[64]; /* node[h]: root of the complete subtree of height h, if bit h of size is set */
+    struct merkle_hash
+        node[64]; /* node[h]: root of the complete subtree of height h, if bit h of size is set */
 };
 void merkle_edge_init(struct merkle_edge *e);
 void merkle_edge_append(struct merkle_edge *e, const struct merkle_hash *leaf);
 void merkle_edge_root(const struct merkle_edge *e, struct merkle_hash *out);
 
-/* Reads stored hashes: the root of the complete subtree over leaves [index << height, (index+1) << height). */
+/* Reads stored hashes: the root of the complete subtree over leaves [index << height, (index+1) << height).
+ */
 typedef enum bourn_err (*merkle_read)(void *ctx, unsigned height, uint64_t index, struct merkle_hash *out);
 
 /* Inclusion proof of leaf `index` in the tree of `size` (RFC 6962 2.1.1), from sibling to root. */
@@ -35,7 +37,8 @@ enum bourn_err merkle_prove_inclusion(uint64_t index, uint64_t size, merkle_read
 /* Consistency proof from old to size (2.1.2). Empty for old == 0 or old == size. */
 enum bourn_err merkle_prove_consistency(uint64_t old, uint64_t size, merkle_read read, void *ctx,
                                         struct merkle_hash *proof, size_t *n) BOURN_MUST_USE;
-enum bourn_err merkle_root_at(uint64_t size, merkle_read read, void *ctx, struct merkle_hash *out) BOURN_MUST_USE;
+enum bourn_err merkle_root_at(uint64_t size, merkle_read read, void *ctx,
+                              struct merkle_hash *out) BOURN_MUST_USE;
 bool merkle_verify_inclusion(uint64_t index, uint64_t size, const struct merkle_hash *leaf,
                              const struct merkle_hash *proof, size_t n, const struct merkle_hash *root);
 bool merkle_verify_consistency(uint64_t old, const struct merkle_hash *old_root, uint64_t size,
@@ -43,17 +46,19 @@ bool merkle_verify_consistency(uint64_t old, const struct merkle_hash *old_root,
 
 /* Tiles (C2SP tlog-tiles). Path of tile N: 3-digit groups, all but the last prefixed x: "x001/x234/067". */
 #define MERKLE_TILE_WIDTH 256
-void merkle_tile_name(struct buf *out, uint64_t n);                 /* without "tile/L/" and ".p/W" */
-/* Parses "L/N[.p/W]" or "entries/N[.p/W]" or "rows/N[.p/W]" (what follows "tile/"). width 256 for full tiles. */
+void merkle_tile_name(struct buf *out, uint64_t n); /* without "tile/L/" and ".p/W" */
+/* Parses "L/N[.p/W]" or "entries/N[.p/W]" or "rows/N[.p/W]" (what follows "tile/"). width 256 for full tiles.
+ */
 enum merkle_tile_kind { MERKLE_TILE_HASHES, MERKLE_TILE_ENTRIES, MERKLE_TILE_ROWS };
 struct merkle_tile {
     enum merkle_tile_kind kind;
-    unsigned level;  /* 0..63, hashes only */
+    unsigned level; /* 0..63, hashes only */
     uint64_t n;
-    unsigned width;  /* 1..256 */
+    unsigned width; /* 1..256 */
 };
 bool merkle_tile_parse(struct slice path, struct merkle_tile *out);
-/* Partial width at `level` for a tree of `size`: floor(size / 256^level) mod 256; and the number of full tiles. */
+/* Partial width at `level` for a tree of `size`: floor(size / 256^level) mod 256; and the number of full
+ * tiles. */
 unsigned merkle_tile_partial(uint64_t size, unsigned level);
 uint64_t merkle_tile_full(uint64_t size, unsigned level);
 
@@ -63,7 +68,7 @@ struct merkle_checkpoint {
     struct slice origin; /* borrowed from the text */
     uint64_t size;
     struct merkle_hash root;
-    struct slice body;   /* the signed text with its last newline, borrowed */
+    struct slice body; /* the signed text with its last newline, borrowed */
 };
 struct merkle_vkey {
     char name[MERKLE_ORIGIN_BYTES_MAX + 1];
@@ -71,19 +76,26 @@ struct merkle_vkey {
     uint8_t type; /* 0x01 Ed25519 log key, 0x04 cosignature/v1 */
     uint8_t key[32];
 };
-/* "name+hex8(keyID)+base64(type || pk)": writes and parses (checks the key id). */
+/* "name+hex8(keyID)+base64(type || pk)": writes and parses (checks the key id and that the key is a sound
+ * point). One newline at the end of the text is allowed, as files have it. A name is printable ASCII without
+ * space and plus. */
 void merkle_vkey_put(struct buf *out, const struct merkle_vkey *k);
 enum bourn_err merkle_vkey_get(struct slice text, struct merkle_vkey *out) BOURN_MUST_USE;
 void merkle_vkey_init(struct merkle_vkey *k, const char *name, uint8_t type, const uint8_t pk[32]);
 /* Body: "origin\nsize\nbase64(root)\n". */
-void merkle_checkpoint_body(struct buf *out, struct slice origin, uint64_t size, const struct merkle_hash *root);
+void merkle_checkpoint_body(struct buf *out, struct slice origin, uint64_t size,
+                            const struct merkle_hash *root);
 /* Appends the signature line "— name base64(id || signature)\n". A note is body, "\n", signature lines. */
 void merkle_note_sign_line(struct buf *out, const struct merkle_vkey *k, struct slice signature);
-/* Parses a signed checkpoint and verifies the log key's signature on it. BOURN_E_FORMAT / BOURN_E_CRYPTO. */
+/* Parses a signed checkpoint and verifies the log key's signature on it. Its origin must be the name of that
+ * key, its text three lines without extensions, its signatures at most COSIGNATURES_MAX + 1, and one by this
+ * key; those of other keys are skipped. BOURN_E_FORMAT / BOURN_E_LIMIT / BOURN_E_CRYPTO. */
 enum bourn_err merkle_checkpoint_open(struct slice note, const struct merkle_vkey *log_key,
                                       struct merkle_checkpoint *out) BOURN_MUST_USE;
-/* Verifies one cosignature/v1 of `witness` on an opened checkpoint's note; *time_s is its time. */
-enum bourn_err merkle_cosignature_check(struct slice note, const struct merkle_vkey *witness, uint64_t *time_s)
-    BOURN_MUST_USE;
+/* Verifies one cosignature/v1 of `witness` on an opened checkpoint's note; *time_s is its time.
+ * BOURN_E_NOT_FOUND if there is none, BOURN_E_CRYPTO if it is not good. `signature` of its line is the time,
+ * 8 bytes, and 64 bytes. */
+enum bourn_err merkle_cosignature_check(struct slice note, const struct merkle_vkey *witness,
+                                        uint64_t *time_s) BOURN_MUST_USE;
 
 #endif

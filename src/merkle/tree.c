@@ -1,0 +1,60 @@
+#include "crypto/crypto.h"
+#include "merkle/merkle.h"
+
+void merkle_leaf(struct merkle_hash *out, struct slice data)
+{
+    static const uint8_t prefix[1] = {0x00};
+    const struct slice parts[] = {slice_of(prefix, 1), data};
+    crypto_sha256(out->b, parts, 2);
+}
+
+void merkle_node(struct merkle_hash *out, const struct merkle_hash *left, const struct merkle_hash *right)
+{
+    uint8_t bytes[65] = {0x01}; /* in one piece: the hash then copies nothing */
+    memcpy(bytes + 1, left->b, 32);
+    memcpy(bytes + 33, right->b, 32);
+    crypto_sha256_1(out->b, slice_of(bytes, sizeof bytes));
+}
+
+void merkle_empty(struct merkle_hash *out)
+{
+    crypto_sha256(out->b, NULL, 0);
+}
+
+void merkle_root_of(struct merkle_hash *out, const struct merkle_hash *leaves, size_t n)
+{
+    struct merkle_edge e;
+    merkle_edge_init(&e);
+    for (size_t i = 0; i < n; i++)
+        merkle_edge_append(&e, &leaves[i]);
+    merkle_edge_root(&e, out);
+}
+
+void merkle_edge_init(struct merkle_edge *e)
+{
+    e->size = 0;
+}
+
+void merkle_edge_append(struct merkle_edge *e, const struct merkle_hash *leaf)
+{
+    struct merkle_hash hash = *leaf;
+    unsigned h = 0;
+    bourn_assert(e->size < (uint64_t)1 << 63);
+    for (; e->size >> h & 1; h++)
+        merkle_node(&hash, &e->node[h], &hash);
+    e->node[h] = hash;
+    e->size++;
+}
+
+void merkle_edge_root(const struct merkle_edge *e, struct merkle_hash *out)
+{
+    if (e->size == 0) {
+        merkle_empty(out);
+        return;
+    }
+    unsigned h = (unsigned)__builtin_ctzll(e->size);
+    *out = e->node[h];
+    while (++h < 64)
+        if (e->size >> h & 1)
+            merkle_node(out, &e->node[h], out);
+}
