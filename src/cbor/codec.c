@@ -1,102 +1,51 @@
 #include "cbor/codec.h"
 
 #include "base/text.h"
-#include "cbor/entry.h"
 
-static void put_value(struct buf *b, unsigned type, const void *v, const void *second)
+static void put_value(struct buf *b, const struct codec_field *f, const void *v)
 {
     const struct slice *s = v;
-    const struct entry_purpose *purpose = v;
-    const struct entry_field *field = v;
-    const struct entry_setting *setting = v;
-    const struct row_basis *basis = v;
-    const struct row_record *record = v;
-    switch (type) {
+    switch ((enum codec_type)f->type) {
     case CODEC_U32:
         cbor_put_uint(b, *(const uint32_t *)v);
-        break;
+        return;
     case CODEC_PREV:
-        if (*(const uint64_t *)v == UINT64_MAX) {
-            cbor_put_null(b);
-            break;
-        }
-        /* fall through */
     case CODEC_U64:
-        cbor_put_uint(b, *(const uint64_t *)v);
-        break;
+        if (f->type == CODEC_PREV && *(const uint64_t *)v == UINT64_MAX)
+            cbor_put_null(b);
+        else
+            cbor_put_uint(b, *(const uint64_t *)v);
+        return;
     case CODEC_BOOL:
         cbor_put_bool(b, *(const bool *)v);
-        break;
+        return;
     case CODEC_B16:
-        cbor_put_bytes(b, slice_of(v, 16));
-        break;
     case CODEC_B32:
-        cbor_put_bytes(b, slice_of(v, 32));
-        break;
+        cbor_put_bytes(b, slice_of(v, f->type == CODEC_B16 ? 16 : 32));
+        return;
     case CODEC_BYTES:
     case CODEC_KEY:
         cbor_put_bytes(b, *s);
-        break;
+        return;
+    case CODEC_TERM_NULL:
     case CODEC_TEXT:
     case CODEC_NAME:
     case CODEC_TERM:
     case CODEC_COUNTRY:
-        cbor_put_text(b, *s);
-        break;
-    case CODEC_VOUCHER:
-        cbor_put_array(b, 2);
-        cbor_put_uint(b, *(const uint32_t *)v);
-        cbor_put_uint(b, *(const uint64_t *)second);
-        break;
-    case CODEC_PURPOSE:
-        cbor_put_array(b, 2);
-        cbor_put_text(b, purpose->purpose);
-        if (purpose->ground.n)
-            cbor_put_text(b, purpose->ground);
-        else
+        if (f->type == CODEC_TERM_NULL && s->n == 0)
             cbor_put_null(b);
+        else
+            cbor_put_text(b, *s);
+        return;
+    case CODEC_TUPLE:
+        cbor_put_array(b, f->tuple->n);
+        for (unsigned i = 0; i < f->tuple->n; i++)
+            put_value(b, &f->tuple->parts[i], (const uint8_t *)v + f->tuple->parts[i].at);
+        return;
+    case CODEC_ABSENT:
         break;
-    case CODEC_FIELD:
-        cbor_put_array(b, 3);
-        cbor_put_text(b, field->name);
-        cbor_put_uint(b, field->type);
-        cbor_put_uint(b, field->flags);
-        break;
-    case CODEC_SETTING:
-        cbor_put_array(b, 2);
-        cbor_put_text(b, setting->name);
-        cbor_put_text(b, setting->value);
-        break;
-    case CODEC_BASIS:
-        cbor_put_array(b, 2);
-        cbor_put_uint(b, basis->grade);
-        cbor_put_uint(b, basis->index);
-        break;
-    case CODEC_STORED:
-    case CODEC_RECORD:
-        cbor_put_array(b, type == CODEC_STORED ? 3 : 2);
-        cbor_put_uint(b, record->id);
-        cbor_put_uint(b, record->version);
-        if (type == CODEC_STORED)
-            cbor_put_bytes(b, slice_of(record->commit, sizeof record->commit));
-        break;
-    default:
-        err_abort(__FILE__, __LINE__, "a type without an encoder");
     }
-}
-
-static uint32_t get_u32(struct cbor *c)
-{
-    uint64_t v = cbor_uint(c);
-    if (v > UINT32_MAX)
-        cbor_fail(c, "a number out of range");
-    return (uint32_t)v;
-}
-
-static void get_tuple(struct cbor *c, uint64_t n)
-{
-    if (cbor_array(c, n) != n)
-        cbor_fail(c, "a tuple of another length");
+    err_abort(__FILE__, __LINE__, "a type without an encoder");
 }
 
 static void get_fixed(struct cbor *c, uint8_t *out, size_t n)
@@ -108,185 +57,150 @@ static void get_fixed(struct cbor *c, uint8_t *out, size_t n)
         cbor_fail(c, "a byte string of another length");
 }
 
-static void get_value(struct cbor *c, unsigned type, void *v, void *second)
+static void get_u32(struct cbor *c, uint32_t *out)
 {
-    struct entry_purpose *purpose = v;
-    struct entry_field *field = v;
-    struct entry_setting *setting = v;
-    struct row_basis *basis = v;
-    struct row_record *record = v;
-    switch (type) {
+    uint64_t v = cbor_uint(c);
+    if (v > UINT32_MAX)
+        cbor_fail(c, "a number out of range");
+    *out = (uint32_t)v;
+}
+
+/* Only null says "none": the value that stands for it in the struct has no other encoding. */
+static void get_u64(struct cbor *c, bool may_be_null, uint64_t *out)
+{
+    *out = UINT64_MAX;
+    if (may_be_null && cbor_null(c))
+        return;
+    *out = cbor_uint(c);
+    if (*out > CODEC_NUMBER_MAX)
+        cbor_fail(c, "a number out of range");
+}
+
+static void get_text(struct cbor *c, bool may_be_null, struct slice *out)
+{
+    *out = (struct slice){0};
+    if (may_be_null && cbor_null(c))
+        return;
+    *out = cbor_text(c);
+    if (may_be_null && out->n == 0)
+        cbor_fail(c, "an empty text where null is meant");
+}
+
+static void get_value(struct cbor *c, const struct codec_field *f, void *v)
+{
+    switch ((enum codec_type)f->type) {
     case CODEC_U32:
-        *(uint32_t *)v = get_u32(c);
-        break;
+        get_u32(c, v);
+        return;
     case CODEC_PREV:
-        *(uint64_t *)v = UINT64_MAX;
-        if (cbor_null(c))
-            break;
-        *(uint64_t *)v = cbor_uint(c);
-        if (*(uint64_t *)v == UINT64_MAX) /* only null says null */
-            cbor_fail(c, "a number out of range");
-        break;
     case CODEC_U64:
-        *(uint64_t *)v = cbor_uint(c);
-        break;
+        get_u64(c, f->type == CODEC_PREV, v);
+        return;
     case CODEC_BOOL:
         *(bool *)v = cbor_bool(c);
-        break;
+        return;
     case CODEC_B16:
-        get_fixed(c, v, 16);
-        break;
     case CODEC_B32:
-        get_fixed(c, v, 32);
-        break;
+        get_fixed(c, v, f->type == CODEC_B16 ? 16 : 32);
+        return;
     case CODEC_BYTES:
     case CODEC_KEY:
         *(struct slice *)v = cbor_bytes(c);
-        break;
+        return;
+    case CODEC_TERM_NULL:
     case CODEC_TEXT:
     case CODEC_NAME:
     case CODEC_TERM:
     case CODEC_COUNTRY:
-        *(struct slice *)v = cbor_text(c);
+        get_text(c, f->type == CODEC_TERM_NULL, v);
+        return;
+    case CODEC_TUPLE:
+        if (cbor_array(c, f->tuple->n) != f->tuple->n)
+            cbor_fail(c, "a tuple of another length");
+        for (unsigned i = 0; i < f->tuple->n; i++)
+            get_value(c, &f->tuple->parts[i], (uint8_t *)v + f->tuple->parts[i].at);
+        return;
+    case CODEC_ABSENT:
         break;
-    case CODEC_VOUCHER:
-        get_tuple(c, 2);
-        *(uint32_t *)v = get_u32(c);
-        *(uint64_t *)second = cbor_uint(c);
-        break;
-    case CODEC_PURPOSE:
-        get_tuple(c, 2);
-        purpose->purpose = cbor_text(c);
-        if (!cbor_null(c)) {
-            purpose->ground = cbor_text(c);
-            if (purpose->ground.n == 0)
-                cbor_fail(c, "an empty ground: none is null");
-        }
-        break;
-    case CODEC_FIELD:
-        get_tuple(c, 3);
-        field->name = cbor_text(c);
-        field->type = get_u32(c);
-        field->flags = get_u32(c);
-        break;
-    case CODEC_SETTING:
-        get_tuple(c, 2);
-        setting->name = cbor_text(c);
-        setting->value = cbor_text(c);
-        break;
-    case CODEC_BASIS:
-        get_tuple(c, 2);
-        basis->grade = get_u32(c);
-        basis->index = cbor_uint(c);
-        break;
-    case CODEC_STORED:
-    case CODEC_RECORD:
-        get_tuple(c, type == CODEC_STORED ? 3 : 2);
-        record->id = cbor_uint(c);
-        record->version = cbor_uint(c);
-        if (type == CODEC_STORED)
-            get_fixed(c, record->commit, sizeof record->commit);
-        break;
-    default:
-        err_abort(__FILE__, __LINE__, "a type without a decoder");
     }
+    err_abort(__FILE__, __LINE__, "a type without a decoder");
 }
 
-static size_t size_of(unsigned type)
+static size_t size_of(const struct codec_field *f)
 {
-    switch (type) {
-    case CODEC_U64:
-        return sizeof(uint64_t);
-    case CODEC_PURPOSE:
-        return sizeof(struct entry_purpose);
-    case CODEC_FIELD:
-        return sizeof(struct entry_field);
-    case CODEC_SETTING:
-        return sizeof(struct entry_setting);
-    case CODEC_BASIS:
-        return sizeof(struct row_basis);
-    case CODEC_STORED:
-    case CODEC_RECORD:
-        return sizeof(struct row_record);
-    default:
-        return sizeof(struct slice);
-    }
+    return f->type == CODEC_TUPLE ? f->tuple->size
+           : f->type == CODEC_U64 ? sizeof(uint64_t)
+                                  : sizeof(struct slice);
 }
 
-static const char *check_number(uint64_t v, uint64_t lo, uint64_t hi)
-{
-    return v < lo || v > hi ? "a number out of range" : NULL;
-}
-
-static const char *check_value(const struct codec_field *f, const void *v, const void *second)
+/* `item` is set for the elements of a list, whose lo and hi speak of their number. */
+static const char *check_value(const struct codec_field *f, const void *v, bool item)
 {
     const struct slice *s = v;
-    const struct entry_purpose *purpose = v;
-    const struct entry_field *field = v;
-    const struct entry_setting *setting = v;
-    const struct row_basis *basis = v;
-    const struct row_record *record = v;
-    uint64_t lo = f->list ? 0 : f->lo, hi = f->list ? CODEC_NUMBER_MAX : f->hi;
-    switch (f->type) {
+    uint64_t lo = item ? 0 : f->lo, hi = item ? CODEC_NUMBER_MAX : f->hi, number = 0;
+    switch ((enum codec_type)f->type) {
     case CODEC_U32:
-        return check_number(*(const uint32_t *)v, lo, hi);
+        number = *(const uint32_t *)v;
+        return number < lo || number > hi ? "a number out of range" : NULL;
     case CODEC_U64:
-        return check_number(*(const uint64_t *)v, lo, hi);
     case CODEC_PREV:
-        return *(const uint64_t *)v == UINT64_MAX ? NULL : check_number(*(const uint64_t *)v, lo, hi);
+        number = *(const uint64_t *)v;
+        if (f->type == CODEC_PREV && number == UINT64_MAX)
+            return NULL;
+        return number < lo || number > hi ? "a number out of range" : NULL;
     case CODEC_BYTES:
+        return s->n < lo || s->n > hi ? "a string that is too short or too long" : NULL;
     case CODEC_TEXT:
+        if (!utf8_valid(*s))
+            return "text that is not UTF-8";
         return s->n < lo || s->n > hi ? "a string that is too short or too long" : NULL;
     case CODEC_KEY:
         return s->n != 32 ? "a public key that is not 32 bytes" : NULL;
     case CODEC_NAME:
         return name_valid(*s) ? NULL : "not a name";
     case CODEC_TERM:
-        return term_valid(*s) ? NULL : "not a term";
+    case CODEC_TERM_NULL:
+        return term_valid(*s) || (f->type == CODEC_TERM_NULL && s->n == 0) ? NULL : "not a term";
     case CODEC_COUNTRY:
         return country_valid(*s) ? NULL : "not a country code";
-    case CODEC_VOUCHER:
-        return *(const uint32_t *)v > VOUCHER_OPERATOR
-                   ? "an unknown voucher"
-                   : check_number(*(const uint64_t *)second, 0, CODEC_NUMBER_MAX);
-    case CODEC_PURPOSE:
-        return term_valid(purpose->purpose) && (!purpose->ground.n || term_valid(purpose->ground))
-                   ? NULL
-                   : "not a term";
-    case CODEC_FIELD:
-        if (field->type < FIELD_TEXT || field->type > FIELD_JSON ||
-            field->flags > (FIELD_REQUIRED | FIELD_SENSITIVE | FIELD_SEARCHABLE))
-            return "an unknown type or flag of a field";
-        return name_valid(field->name) ? NULL : "not a name";
-    case CODEC_SETTING:
-        return name_valid(setting->name) ? NULL : "not a name";
-    case CODEC_BASIS:
-        return basis->grade < GRADE_SUBJECT_SIGNED || basis->grade > GRADE_SELF
-                   ? "an unknown grade"
-                   : check_number(basis->index, 0, CODEC_NUMBER_MAX);
-    case CODEC_STORED:
-    case CODEC_RECORD:
-        return record->id > CODEC_NUMBER_MAX ? "a number out of range"
-                                             : check_number(record->version, 1, CODEC_NUMBER_MAX);
-    default:
-        return NULL; /* fixed lengths */
+    case CODEC_TUPLE:
+        for (unsigned i = 0; i < f->tuple->n; i++) {
+            const struct codec_field *part = &f->tuple->parts[i];
+            const char *why = check_value(part, (const uint8_t *)v + part->at, false);
+            if (why)
+                return why;
+        }
+        return NULL;
+    case CODEC_ABSENT:
+    case CODEC_BOOL:
+    case CODEC_B16:
+    case CODEC_B32:
+        break;
     }
+    return NULL;
 }
 
-static int compare_u64(uint64_t a, uint64_t b)
+static int compare(const struct codec_field *f, const void *a, const void *b)
 {
-    return (a > b) - (a < b);
-}
-
-static int compare(unsigned type, const void *a, const void *b)
-{
-    const struct row_basis *x = a, *y = b;
-    switch (type) {
+    uint64_t x, y;
+    switch (f->type) {
+    case CODEC_U32:
+        x = *(const uint32_t *)a;
+        y = *(const uint32_t *)b;
+        return (x > y) - (x < y);
     case CODEC_U64:
-        return compare_u64(*(const uint64_t *)a, *(const uint64_t *)b);
-    case CODEC_BASIS:
-        return x->grade != y->grade ? compare_u64(x->grade, y->grade) : compare_u64(x->index, y->index);
-    default: /* the others are slices or begin with the one that tells them apart */
+        x = *(const uint64_t *)a;
+        y = *(const uint64_t *)b;
+        return (x > y) - (x < y);
+    case CODEC_TUPLE:
+        for (unsigned i = 0; i < (f->tuple->whole_order ? f->tuple->n : 1); i++) {
+            const struct codec_field *part = &f->tuple->parts[i];
+            int c = compare(part, (const uint8_t *)a + part->at, (const uint8_t *)b + part->at);
+            if (c)
+                return c;
+        }
+        return 0;
+    default:
         return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
     }
 }
@@ -295,14 +209,14 @@ static const char *check_order(const struct codec_field *f, const uint8_t *v, si
 {
     bool ascending = true;
     for (size_t i = 1; i < n && ascending; i++)
-        ascending = compare(f->type, v + (i - 1) * size, v + i * size) < 0;
+        ascending = compare(f, v + (i - 1) * size, v + i * size) < 0;
     if (ascending)
         return NULL;
     if (f->list == CODEC_ASCENDING)
         return "a list that does not ascend";
     for (size_t i = 1; i < n; i++)
         for (size_t j = 0; j < i; j++)
-            if (compare(f->type, v + i * size, v + j * size) == 0)
+            if (compare(f, v + i * size, v + j * size) == 0)
                 return "a list that names something twice";
     return NULL;
 }
@@ -320,13 +234,13 @@ static const char *check_field(const struct codec_field *f, const void *s)
 {
     const uint8_t *base = s;
     if (!f->list)
-        return check_value(f, base + f->at, base + f->n_at);
-    size_t n, size = size_of(f->type);
+        return check_value(f, base + f->at, false);
+    size_t n, size = size_of(f);
     const uint8_t *v = list_of(f, s, &n);
     if (n < f->lo || n > f->hi)
         return "a list that is too short or too long";
     for (size_t i = 0; i < n; i++) {
-        const char *why = check_value(f, v + i * size, NULL);
+        const char *why = check_value(f, v + i * size, true);
         if (why)
             return why;
     }
@@ -355,14 +269,14 @@ void codec_put(struct buf *out, const struct codec *c, uint64_t has, const void 
         const struct codec_field *f = &c->fields[k];
         cbor_put_uint(out, k);
         if (!f->list) {
-            put_value(out, f->type, base + f->at, base + f->n_at);
+            put_value(out, f, base + f->at);
             continue;
         }
-        size_t n, size = size_of(f->type);
+        size_t n, size = size_of(f);
         const uint8_t *v = list_of(f, s, &n);
         cbor_put_array(out, n);
         for (size_t i = 0; i < n; i++)
-            put_value(out, f->type, v + i * size, NULL);
+            put_value(out, f, v + i * size);
     }
 }
 
@@ -375,7 +289,7 @@ uint64_t codec_get_head(const struct codec *c, struct codec_reader *r)
 
 static void get_list(struct codec_reader *r, const struct codec_field *f, void *s)
 {
-    size_t size = size_of(f->type), n = (size_t)cbor_array(&r->in, f->hi);
+    size_t size = size_of(f), n = (size_t)cbor_array(&r->in, f->hi);
     uint8_t *v = NULL;
     if (n > 0) {
         v = arena_alloc(r->arena, n * size);
@@ -386,7 +300,7 @@ static void get_list(struct codec_reader *r, const struct codec_field *f, void *
         }
     }
     for (size_t i = 0; i < n; i++)
-        get_value(&r->in, f->type, v + i * size, NULL);
+        get_value(&r->in, f, v + i * size);
     memcpy((uint8_t *)s + f->at, &v, sizeof v);
     memcpy((uint8_t *)s + f->n_at, &n, sizeof n);
 }
@@ -409,7 +323,7 @@ void codec_get_pair(const struct codec *c, struct codec_reader *r, uint64_t may,
     if (f->list)
         get_list(r, f, s);
     else
-        get_value(&r->in, f->type, base + f->at, base + f->n_at);
+        get_value(&r->in, f, base + f->at);
     if (!r->in.why)
         cbor_fail(&r->in, check_field(f, s));
     *has |= (uint64_t)1 << key;

@@ -10,27 +10,22 @@
 #define CODEC_NUMBER_MAX (((uint64_t)1 << 53) - 1) /* so that a reader in JavaScript loses nothing */
 #define CODEC_KEYS_MAX 63
 
-enum codec_type {                /* the C type of the member, and the CBOR that it becomes */
-                  CODEC_ABSENT,  /* no such key */
-                  CODEC_U32,     /* uint32_t: uint */
-                  CODEC_U64,     /* uint64_t: uint */
-                  CODEC_PREV,    /* uint64_t: uint, or null for UINT64_MAX */
-                  CODEC_BOOL,    /* bool */
-                  CODEC_B16,     /* uint8_t[16]: bstr */
-                  CODEC_B32,     /* uint8_t[32]: bstr */
-                  CODEC_BYTES,   /* struct slice: bstr */
-                  CODEC_TEXT,    /* struct slice: tstr */
-                  CODEC_NAME,    /* struct slice: tstr, name_valid */
-                  CODEC_TERM,    /* struct slice: tstr, term_valid */
-                  CODEC_COUNTRY, /* struct slice: tstr, country_valid */
-                  CODEC_KEY,     /* struct slice of 32: bstr */
-                  CODEC_VOUCHER, /* uint32_t at `at`, uint64_t at `n_at`: [kind, reference] */
-                  CODEC_PURPOSE, /* struct entry_purpose: [term, ground or null] */
-                  CODEC_FIELD,   /* struct entry_field: [name, type, flags] */
-                  CODEC_SETTING, /* struct entry_setting: [name, value] */
-                  CODEC_BASIS,   /* struct row_basis: [grade, index] */
-                  CODEC_STORED,  /* struct row_record: [id, version, commitment] */
-                  CODEC_RECORD,  /* struct row_record: [id, version] */
+enum codec_type {                  /* the C type of the member, and the CBOR that it becomes */
+                  CODEC_ABSENT,    /* no such key */
+                  CODEC_U32,       /* uint32_t: uint */
+                  CODEC_U64,       /* uint64_t: uint */
+                  CODEC_PREV,      /* uint64_t: uint, or null for UINT64_MAX */
+                  CODEC_BOOL,      /* bool */
+                  CODEC_B16,       /* uint8_t[16]: bstr */
+                  CODEC_B32,       /* uint8_t[32]: bstr */
+                  CODEC_BYTES,     /* struct slice: bstr */
+                  CODEC_KEY,       /* struct slice of 32: bstr */
+                  CODEC_TEXT,      /* struct slice: tstr */
+                  CODEC_NAME,      /* struct slice: tstr, name_valid */
+                  CODEC_TERM,      /* struct slice: tstr, term_valid */
+                  CODEC_TERM_NULL, /* struct slice: tstr, term_valid, or null for empty */
+                  CODEC_COUNTRY,   /* struct slice: tstr, country_valid */
+                  CODEC_TUPLE,     /* a struct: array of its parts */
 };
 enum codec_list {
     CODEC_SINGLE,
@@ -42,8 +37,15 @@ enum codec_list {
 struct codec_field {
     const char *name;
     uint8_t type, list;
-    uint16_t at, n_at; /* offsets: of the value or array pointer, and of the array's count */
-    uint64_t lo, hi;   /* numbers: value; strings: bytes; lists: elements */
+    uint16_t at, n_at;               /* offsets: of the value or array pointer, and of the array's count */
+    uint64_t lo, hi;                 /* numbers: value; strings: bytes; lists: elements */
+    const struct codec_tuple *tuple; /* CODEC_TUPLE */
+};
+struct codec_tuple {
+    size_t size; /* of the struct */
+    unsigned n;
+    bool whole_order; /* two are compared by all their parts, else by the first alone */
+    struct codec_field parts[3];
 };
 struct codec {
     const char *what; /* for errors: "entry" */
