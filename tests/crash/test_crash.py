@@ -150,7 +150,7 @@ class Granter(Client):
         """After a crash: withdraw whatever is live."""
         answer = self.ask("GET", f"/v1/subjects/{ident}/consents", self.test.CLINIC, harness.HOME_PURPOSE)
         for consent in json.loads(answer.body)["consents"]:
-            if not consent.get("withdrawn"):
+            if consent["state"] == "live":
                 gone = self.ask("DELETE", f"/v1/subjects/{ident}/consents/{consent['id']}", self.test.CLINIC,
                                 harness.HOME_PURPOSE)
                 if gone.status not in (200, 204):

@@ -166,7 +166,8 @@ class Gate(harness.ServedTest):
         self.problem(self.home("POST", f"/v1/subjects/{self.a}/consents", signed), 409)  # while it lives
         self.assertIn(self.home("DELETE", f"/v1/subjects/{self.a}/consents/{consent}").status, (200, 204))
         self.refused_statement(self.a, signed, 409)  # and once withdrawn
-        self.problem(self.home("DELETE", f"/v1/subjects/{self.a}/consents/{consent}"), 404)
+        self.problem(self.home("DELETE", f"/v1/subjects/{self.a}/consents/{consent}"), 409, "consent_withdrawn")
+        self.problem(self.home("DELETE", f"/v1/subjects/{self.a}/consents/1"), 404)
 
     def test_a_statement_of_another_person(self):
         signed = self.cell.sign(self.fresh(self.a), self.key)
