@@ -202,7 +202,7 @@ static void strict_body(void **state)
         "cn.example/ledger\n1\nB6rPSxNrAZk0gbEpB9Svpy2XvHzHmxx8SR3_TgZuFTA=\n",
         "cn.example/ledger\n1\nB6rPSxNrAZk0gbEpB9Svpy2XvHzHmxx8SR3/TgZu\n",
         "cn.example/ledger\n1\n\n",
-        "cn.example/ledger\n1\n" ROOT,
+        ("cn.example/ledger\n1\n" ROOT),
         "cn.example/ledger\n1\n\xff\n",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
