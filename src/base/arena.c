@@ -10,7 +10,10 @@ struct arena_block {
     _Alignas(16) uint8_t bytes[];
 };
 
-void arena_init(struct arena *a, size_t cap) { *a = (struct arena){.cap = cap}; }
+void arena_init(struct arena *a, size_t cap)
+{
+    *a = (struct arena){.cap = cap};
+}
 
 static void free_chain(struct arena_block *b)
 {

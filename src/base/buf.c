@@ -4,9 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void buf_init(struct buf *b, size_t cap) { *b = (struct buf){.cap = cap}; }
+void buf_init(struct buf *b, size_t cap)
+{
+    *b = (struct buf){.cap = cap};
+}
 
-void buf_init_secret(struct buf *b, size_t cap) { *b = (struct buf){.cap = cap, .wipe = true}; }
+void buf_init_secret(struct buf *b, size_t cap)
+{
+    *b = (struct buf){.cap = cap, .wipe = true};
+}
 
 void buf_release(struct buf *b)
 {
@@ -61,11 +67,20 @@ void buf_put(struct buf *b, const void *p, size_t n)
     }
 }
 
-void buf_put_slice(struct buf *b, struct slice s) { buf_put(b, s.p, s.n); }
+void buf_put_slice(struct buf *b, struct slice s)
+{
+    buf_put(b, s.p, s.n);
+}
 
-void buf_put_str(struct buf *b, const char *s) { buf_put(b, s, strlen(s)); }
+void buf_put_str(struct buf *b, const char *s)
+{
+    buf_put(b, s, strlen(s));
+}
 
-void buf_put_u8(struct buf *b, uint8_t v) { buf_put(b, &v, 1); }
+void buf_put_u8(struct buf *b, uint8_t v)
+{
+    buf_put(b, &v, 1);
+}
 
 void buf_put_be(struct buf *b, uint64_t v, unsigned bytes)
 {
@@ -93,7 +108,8 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 enum bourn_err buf_check(const struct buf *b)
 {
-    return b->failed ? err_set(BOURN_E_LIMIT, "a buffer would grow over its limit of %zu bytes", b->cap) : BOURN_OK;
+    return b->failed ? err_set(BOURN_E_LIMIT, "a buffer would grow over its limit of %zu bytes", b->cap)
+                     : BOURN_OK;
 }
 
 uint64_t be_get(const uint8_t *p, unsigned bytes)

@@ -9,11 +9,11 @@
 
 struct buf {
     uint8_t *p;
-    size_t n;      /* bytes used */
-    size_t size;   /* bytes allocated */
-    size_t cap;    /* hard limit, bytes */
-    bool failed;   /* a put did not fit */
-    bool wipe;     /* contents are secret: zeroed before memory is given back or moved */
+    size_t n;    /* bytes used */
+    size_t size; /* bytes allocated */
+    size_t cap;  /* hard limit, bytes */
+    bool failed; /* a put did not fit */
+    bool wipe;   /* contents are secret: zeroed before memory is given back or moved */
 };
 
 void buf_init(struct buf *b, size_t cap);
@@ -31,7 +31,10 @@ void buf_put_u8(struct buf *b, uint8_t v);
 void buf_put_be(struct buf *b, uint64_t v, unsigned bytes); /* big-endian, 1..8 bytes */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-static inline struct slice buf_slice(const struct buf *b) { return slice_of(b->p, b->n); }
+static inline struct slice buf_slice(const struct buf *b)
+{
+    return slice_of(b->p, b->n);
+}
 /* BOURN_OK, or BOURN_E_LIMIT / BOURN_E_MEMORY if any put failed. */
 enum bourn_err buf_check(const struct buf *b) BOURN_MUST_USE;
 

@@ -11,7 +11,13 @@ static inline uint64_t clock_ns(clockid_t id)
     clock_gettime(id, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
-static inline uint64_t clock_wall_s(void) { return clock_ns(CLOCK_REALTIME) / 1000000000u; } /* POSIX seconds */
-static inline uint64_t clock_mono_ms(void) { return clock_ns(CLOCK_MONOTONIC) / 1000000u; }
+static inline uint64_t clock_wall_s(void)
+{
+    return clock_ns(CLOCK_REALTIME) / 1000000000u;
+} /* POSIX seconds */
+static inline uint64_t clock_mono_ms(void)
+{
+    return clock_ns(CLOCK_MONOTONIC) / 1000000u;
+}
 
 #endif

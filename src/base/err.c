@@ -36,26 +36,19 @@ enum bourn_err err_sys(enum bourn_err code, const char *fmt, ...)
     return saved == ENOSPC || saved == EDQUOT ? BOURN_E_FULL : code;
 }
 
-const char *err_text(void) { return text; }
+const char *err_text(void)
+{
+    return text;
+}
 
 const char *err_name(enum bourn_err code)
 {
     static const char *const names[] = {
-        [BOURN_OK] = "ok",
-        [BOURN_E_INTERNAL] = "internal",
-        [BOURN_E_MEMORY] = "memory",
-        [BOURN_E_LIMIT] = "limit",
-        [BOURN_E_FORMAT] = "format",
-        [BOURN_E_NOT_FOUND] = "not_found",
-        [BOURN_E_EXISTS] = "exists",
-        [BOURN_E_DENIED] = "denied",
-        [BOURN_E_IO] = "io",
-        [BOURN_E_FULL] = "full",
-        [BOURN_E_CORRUPT] = "corrupt",
-        [BOURN_E_CRYPTO] = "crypto",
-        [BOURN_E_CLOCK] = "clock",
-        [BOURN_E_UNAVAILABLE] = "unavailable",
-        [BOURN_E_CONFLICT] = "conflict",
+        [BOURN_OK] = "ok",           [BOURN_E_INTERNAL] = "internal",       [BOURN_E_MEMORY] = "memory",
+        [BOURN_E_LIMIT] = "limit",   [BOURN_E_FORMAT] = "format",           [BOURN_E_NOT_FOUND] = "not_found",
+        [BOURN_E_EXISTS] = "exists", [BOURN_E_DENIED] = "denied",           [BOURN_E_IO] = "io",
+        [BOURN_E_FULL] = "full",     [BOURN_E_CORRUPT] = "corrupt",         [BOURN_E_CRYPTO] = "crypto",
+        [BOURN_E_CLOCK] = "clock",   [BOURN_E_UNAVAILABLE] = "unavailable", [BOURN_E_CONFLICT] = "conflict",
         [BOURN_E_USAGE] = "usage",
     };
     return (size_t)code < sizeof names / sizeof names[0] ? names[code] : "internal";

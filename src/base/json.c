@@ -92,7 +92,8 @@ static uint32_t escape_u(const uint8_t *p, const uint8_t *end, const uint8_t **a
     *after = p + 4;
     if (hi < 0xd800 || hi > 0xdfff)
         return hi;
-    if (hi > 0xdbff || end - p < 10 || p[4] != '\\' || p[5] != 'u' || !hex4(p + 6, &lo) || lo < 0xdc00 || lo > 0xdfff)
+    if (hi > 0xdbff || end - p < 10 || p[4] != '\\' || p[5] != 'u' || !hex4(p + 6, &lo) || lo < 0xdc00 ||
+        lo > 0xdfff)
         return UINT32_MAX;
     *after = p + 10;
     return 0x10000 + ((hi - 0xd800) << 10) + (lo - 0xdc00);
@@ -334,7 +335,8 @@ static bool names_unique(struct json_value v, struct scan *s)
             names[count++] = m.name;
         }
         other = m;
-        if ((other.value.type == JSON_OBJECT || other.value.type == JSON_ARRAY) && !names_unique(other.value, s))
+        if ((other.value.type == JSON_OBJECT || other.value.type == JSON_ARRAY) &&
+            !names_unique(other.value, s))
             return false;
     }
     return true;

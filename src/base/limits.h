@@ -2,64 +2,64 @@
 #ifndef BOURN_BASE_LIMITS_H
 #define BOURN_BASE_LIMITS_H
 
-#define JSON_DEPTH_MAX 32              /* levels of nesting */
-#define JSON_MEMBERS_MAX 512           /* members of one object */
-#define ENTRY_BYTES_MAX 65535          /* C2SP tlog-tiles: a uint16 length */
-#define ROWS_BYTES_MAX (16u << 20)     /* rows of one entry, bytes */
-#define ROWS_PER_ENTRY_MAX 4096        /* people in one entry */
-#define RECORD_BYTES_MAX (256u << 10)  /* one record as JSON text */
-#define RECORDS_PER_REPLY_MAX 1000     /* records in one answer */
-#define REPLY_BYTES_MAX (24u << 20)    /* one answer from vault */
+#define JSON_DEPTH_MAX 32             /* levels of nesting */
+#define JSON_MEMBERS_MAX 512          /* members of one object */
+#define ENTRY_BYTES_MAX 65535         /* C2SP tlog-tiles: a uint16 length */
+#define ROWS_BYTES_MAX (16u << 20)    /* rows of one entry, bytes */
+#define ROWS_PER_ENTRY_MAX 4096       /* people in one entry */
+#define RECORD_BYTES_MAX (256u << 10) /* one record as JSON text */
+#define RECORDS_PER_REPLY_MAX 1000    /* records in one answer */
+#define REPLY_BYTES_MAX (24u << 20)   /* one answer from vault */
 #define REQUEST_BODY_BYTES_MAX (1u << 20)
 #define REQUEST_HEADERS_BYTES_MAX (16u << 10)
-#define TOKEN_BYTES_MAX 256            /* a bearer token as text */
-#define TERM_BYTES_MAX 128             /* a purpose or ground */
-#define NAME_BYTES_MAX 64              /* a name of a party, collection, notice, pack or field */
-#define LEDGER_PATH_BYTES_MAX 128      /* a path below the ledger's prefix */
-#define PROBLEM_DETAIL_BYTES_MAX 1024  /* sentence of a refusal */
+#define TOKEN_BYTES_MAX 256                   /* a bearer token as text */
+#define TERM_BYTES_MAX 128                    /* a purpose or ground */
+#define NAME_BYTES_MAX 64                     /* a name of a party, collection, notice, pack or field */
+#define LEDGER_PATH_BYTES_MAX 128             /* a path below the ledger's prefix */
+#define PROBLEM_DETAIL_BYTES_MAX 1024         /* sentence of a refusal */
 #define PROBLEM_MISSING_BYTES_MAX (64u << 10) /* JSON array of what would satisfy the gate */
-#define SUBJECT_ID_BYTES_MAX 256       /* an identifier of a person as the app spells it */
+#define SUBJECT_ID_BYTES_MAX 256              /* an identifier of a person as the app spells it */
 #define FIELDS_PER_COLLECTION_MAX 256
 #define COLLECTIONS_MAX 1024
 #define PARTIES_MAX 4096
 #define PURPOSES_PER_PARTY_MAX 16
-#define PACKS_MAX 32                   /* packs in force at once */
+#define PACKS_MAX 32 /* packs in force at once */
 #define RULES_PER_PACK_MAX 64
 #define EXPR_DEPTH_MAX 8
 #define PACK_YAML_BYTES_MAX (48u << 10)
-#define CONSENTS_PER_SUBJECT_MAX 256   /* live ones */
+#define CONSENTS_PER_SUBJECT_MAX 256 /* live ones */
 #define KEYS_PER_SUBJECT_MAX 32
-#define CONSENT_LIST_MAX 16            /* purposes, recipients, destinations or collections of one consent */
-#define CONSENT_YEARS_MAX 50           /* longest time a consent may run */
+#define CONSENT_LIST_MAX 16  /* purposes, recipients, destinations or collections of one consent */
+#define CONSENT_YEARS_MAX 50 /* longest time a consent may run */
 #define STATEMENT_BYTES_MAX (16u << 10)
-#define STATEMENT_AGE_S_MAX 604800     /* a consent statement is accepted for this long after its issue */
-#define KEY_STATEMENT_SKEW_S_MAX 900   /* proof of possession: distance of its time from the cell's */
+#define STATEMENT_AGE_S_MAX 604800   /* a consent statement is accepted for this long after its issue */
+#define KEY_STATEMENT_SKEW_S_MAX 900 /* proof of possession: distance of its time from the cell's */
 #define ENROLMENT_CODE_TTL_S 86400
 #define TOKEN_TTL_DAYS_DEFAULT 365
 #define NOTICE_TEXT_BYTES_MAX (32u << 10)
 #define IMPORT_BATCH_ROWS_MAX 1000
 #define IMPORT_BATCH_BYTES_MAX (4u << 20)
-#define BATCH_REQUESTS_MAX 512         /* requests decided and made durable together */
-#define BATCH_BYTES_MAX (16u << 20)    /* one journal frame */
+#define BATCH_REQUESTS_MAX 512      /* requests decided and made durable together */
+#define BATCH_BYTES_MAX (16u << 20) /* one journal frame */
 #define JOURNAL_SEGMENT_BYTES (32u << 20)
-#define JOURNAL_SEGMENTS_MIN 3         /* preallocated when a cell is made */
-#define JOURNAL_SEGMENTS_MAX 64        /* then writes wait for the derived files to catch up */
-#define JOURNAL_SEGMENTS_RESERVED 1    /* usable only for withdrawals and erasures */
-#define STORE_COMMIT_ROWS 1000         /* LMDB commits after so many changed rows … */
-#define STORE_COMMIT_MS 1000           /* … or this time, whichever is first */
-#define STORE_MAP_BYTES (1ull << 40)   /* address space LMDB may grow into */
-#define SWEEP_ROWS_PER_TICK 2000       /* records of erased people deleted per tick */
-#define CHECKPOINT_INTERVAL_MS 1000    /* at most, while there are new entries */
-#define CLOCK_BACK_S_MAX 5             /* clock behind the last entry by more: no disclosure */
+#define JOURNAL_SEGMENTS_MIN 3       /* preallocated when a cell is made */
+#define JOURNAL_SEGMENTS_MAX 64      /* then writes wait for the derived files to catch up */
+#define JOURNAL_SEGMENTS_RESERVED 1  /* usable only for withdrawals and erasures */
+#define STORE_COMMIT_ROWS 1000       /* LMDB commits after so many changed rows … */
+#define STORE_COMMIT_MS 1000         /* … or this time, whichever is first */
+#define STORE_MAP_BYTES (1ull << 40) /* address space LMDB may grow into */
+#define SWEEP_ROWS_PER_TICK 2000     /* records of erased people deleted per tick */
+#define CHECKPOINT_INTERVAL_MS 1000  /* at most, while there are new entries */
+#define CLOCK_BACK_S_MAX 5           /* clock behind the last entry by more: no disclosure */
 #define POLICY_DELAY_S_DEFAULT 86400
-#define SIGNED_WAIT_MS_MAX 10000       /* a transfer waits this long for its checkpoint, then 503 */
+#define SIGNED_WAIT_MS_MAX 10000 /* a transfer waits this long for its checkpoint, then 503 */
 #define CONNECTIONS_MAX 4096
 #define CONNECTIONS_PER_IP_MAX 1024
 #define CONNECTION_IDLE_S 60
 #define LISTEN_BACKLOG 4096
 #define ADMIN_CONNECTIONS_MAX 64
 #define EVIDENCE_ENTRIES_PER_REQUEST_MAX 1024
-#define RING_BYTES (4u << 20)          /* a power of two */
+#define RING_BYTES (4u << 20) /* a power of two */
 #define RING_FRAME_BYTES_MAX (256u << 10)
 #define IPC_MESSAGE_BYTES_MAX (32u << 20)
 #define COSIGNATURES_MAX 16

@@ -12,13 +12,22 @@ struct slice {
     size_t n;         /* bytes */
 };
 
-static inline struct slice slice_of(const void *p, size_t n) { return (struct slice){(const uint8_t *)p, n}; }
-static inline struct slice slice_str(const char *s) { return slice_of(s, strlen(s)); }
+static inline struct slice slice_of(const void *p, size_t n)
+{
+    return (struct slice){(const uint8_t *)p, n};
+}
+static inline struct slice slice_str(const char *s)
+{
+    return slice_of(s, strlen(s));
+}
 static inline bool slice_eq(struct slice a, struct slice b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
-static inline bool slice_is(struct slice a, const char *s) { return slice_eq(a, slice_str(s)); }
+static inline bool slice_is(struct slice a, const char *s)
+{
+    return slice_eq(a, slice_str(s));
+}
 /* Lexicographic by bytes, a proper prefix first: <0, 0, >0. */
 static inline int slice_cmp(struct slice a, struct slice b)
 {

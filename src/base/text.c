@@ -14,7 +14,10 @@ void hex_put(struct buf *b, struct slice in)
     }
 }
 
-static int hex_digit(uint8_t c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+static int hex_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 bool hex_get(struct slice in, uint8_t *out, size_t out_len)
 {
@@ -45,8 +48,14 @@ static void put64(struct buf *b, struct slice in, const char *alphabet, bool pad
     }
 }
 
-void base64_put(struct buf *b, struct slice in) { put64(b, in, b64, true); }
-void base64url_put(struct buf *b, struct slice in) { put64(b, in, b64url, false); }
+void base64_put(struct buf *b, struct slice in)
+{
+    put64(b, in, b64, true);
+}
+void base64url_put(struct buf *b, struct slice in)
+{
+    put64(b, in, b64url, false);
+}
 
 static bool get64(struct slice in, struct buf *out, const char *alphabet, bool pad)
 {
@@ -81,7 +90,10 @@ bool base64_get(struct slice in, struct buf *out)
         pads++;
     return pads <= 2 && in.n % 4 == 0 && get64(in, out, b64, true);
 }
-bool base64url_get(struct slice in, struct buf *out) { return get64(in, out, b64url, false); }
+bool base64url_get(struct slice in, struct buf *out)
+{
+    return get64(in, out, b64url, false);
+}
 
 bool utf8_valid(struct slice in)
 {
@@ -159,7 +171,8 @@ static bool civil_get(const uint8_t *p, unsigned *y, unsigned *m, unsigned *d)
     if (!digits(p, 4, y) || p[4] != '-' || !digits(p + 5, 2, m) || p[7] != '-' || !digits(p + 8, 2, d))
         return false;
     bool leap = (*y % 4 == 0 && *y % 100 != 0) || *y % 400 == 0;
-    return *y >= 1 && *m >= 1 && *m <= 12 && *d >= 1 && *d <= month_days[*m - 1] + (unsigned)(*m == 2 && leap);
+    return *y >= 1 && *m >= 1 && *m <= 12 && *d >= 1 &&
+           *d <= month_days[*m - 1] + (unsigned)(*m == 2 && leap);
 }
 
 static bool date_get(const uint8_t *p, uint64_t *seconds)
@@ -175,8 +188,8 @@ bool time_get(struct slice in, uint64_t *seconds)
 {
     unsigned h, m, s;
     if (in.n != 20 || !date_get(in.p, seconds) || in.p[10] != 'T' || in.p[13] != ':' || in.p[16] != ':' ||
-        in.p[19] != 'Z' || !digits(in.p + 11, 2, &h) || !digits(in.p + 14, 2, &m) || !digits(in.p + 17, 2, &s) ||
-        h > 23 || m > 59 || s > 59)
+        in.p[19] != 'Z' || !digits(in.p + 11, 2, &h) || !digits(in.p + 14, 2, &m) ||
+        !digits(in.p + 17, 2, &s) || h > 23 || m > 59 || s > 59)
         return false;
     *seconds += h * 3600u + m * 60u + s;
     return true;
@@ -203,7 +216,10 @@ static size_t integer_prefix(struct slice in)
     return n == 0 || (n > 1 && in.p[sign] == '0') ? 0 : sign + n;
 }
 
-bool text_is_integer(struct slice in) { return in.n && integer_prefix(in) == in.n; }
+bool text_is_integer(struct slice in)
+{
+    return in.n && integer_prefix(in) == in.n;
+}
 
 bool text_is_decimal(struct slice in)
 {
@@ -228,7 +244,10 @@ bool text_is_decimal(struct slice in)
     return i == in.n;
 }
 
-bool text_is_boolean(struct slice in) { return slice_is(in, "true") || slice_is(in, "false"); }
+bool text_is_boolean(struct slice in)
+{
+    return slice_is(in, "true") || slice_is(in, "false");
+}
 
 bool text_is_date(struct slice in)
 {
@@ -239,9 +258,9 @@ bool text_is_date(struct slice in)
 bool text_is_datetime(struct slice in)
 {
     unsigned y, m, d, h, min, s;
-    if (in.n < 20 || !civil_get(in.p, &y, &m, &d) || (in.p[10] != 'T' && in.p[10] != 't') || in.p[13] != ':' ||
-        in.p[16] != ':' || !digits(in.p + 11, 2, &h) || !digits(in.p + 14, 2, &min) || !digits(in.p + 17, 2, &s) ||
-        h > 23 || min > 59 || s > 60)
+    if (in.n < 20 || !civil_get(in.p, &y, &m, &d) || (in.p[10] != 'T' && in.p[10] != 't') ||
+        in.p[13] != ':' || in.p[16] != ':' || !digits(in.p + 11, 2, &h) || !digits(in.p + 14, 2, &min) ||
+        !digits(in.p + 17, 2, &s) || h > 23 || min > 59 || s > 60)
         return false;
     size_t i = 19;
     if (in.p[i] == '.') {
@@ -252,8 +271,8 @@ bool text_is_datetime(struct slice in)
     }
     if (i + 1 == in.n && (in.p[i] == 'Z' || in.p[i] == 'z'))
         return true;
-    return i + 6 == in.n && (in.p[i] == '+' || in.p[i] == '-') && in.p[i + 3] == ':' && digits(in.p + i + 1, 2, &h) &&
-           digits(in.p + i + 4, 2, &min) && h <= 23 && min <= 59;
+    return i + 6 == in.n && (in.p[i] == '+' || in.p[i] == '-') && in.p[i + 3] == ':' &&
+           digits(in.p + i + 1, 2, &h) && digits(in.p + i + 4, 2, &min) && h <= 23 && min <= 59;
 }
 
 bool country_valid(struct slice in)
@@ -261,7 +280,10 @@ bool country_valid(struct slice in)
     return in.n == 2 && in.p[0] >= 'A' && in.p[0] <= 'Z' && in.p[1] >= 'A' && in.p[1] <= 'Z';
 }
 
-static bool alnum(uint8_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+static bool alnum(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
 
 bool name_valid(struct slice in)
 {

@@ -67,7 +67,8 @@ void answer_json(struct answer *a, uint32_t status)
     a->type = REPLY_JSON;
 }
 
-/* Writes the released records as JSON. The plaintext is made here, after the entry is durable, and nowhere else. */
+/* Writes the released records as JSON. The plaintext is made here, after the entry is durable, and nowhere
+ * else. */
 static enum bourn_err open_records(struct vault *v, struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
@@ -76,10 +77,11 @@ static enum bourn_err open_records(struct vault *v, struct answer *a)
         buf_put_str(&a->body, "{\"records\":[");
     for (size_t i = 0; i < rel->records_n; i++) {
         const struct release_record *rec = &rel->records[i];
-        buf_printf(&a->body, "%s{\"id\":%llu,\"version\":%llu,\"data\":", i ? "," : "", (unsigned long long)rec->id,
-                   (unsigned long long)rec->version);
+        buf_printf(&a->body, "%s{\"id\":%llu,\"version\":%llu,\"data\":", i ? "," : "",
+                   (unsigned long long)rec->id, (unsigned long long)rec->version);
         uint8_t aad[RECORD_AAD_MAX];
-        size_t aad_n = record_aad(aad, world_domicile(v->world), rel->label, rel->collection, rec->id, rec->version);
+        size_t aad_n =
+            record_aad(aad, world_domicile(v->world), rel->label, rel->collection, rec->id, rec->version);
         uint8_t *to = buf_reserve(&a->body, rec->len - CRYPTO_SEAL_OVERHEAD);
         TRY(buf_check(&a->body));
         TRY(crypto_open(to, rel->key, slice_of(aad, aad_n), slice_of(rel->sealed.p + rec->at, rec->len)));
@@ -102,12 +104,14 @@ enum bourn_err answer_send(struct vault *v, struct answer *a)
         if (prev_generation(v->prev, a->release->number) == PREV_ERASED) {
             answer_problem(a, 404, "not_found", "there is nothing to disclose");
         } else if (open_records(v, a) != BOURN_OK) {
-            log_error("a stored record does not open: %s; run `bourn scrub`, and restore from backup", err_text());
+            log_error("a stored record does not open: %s; run `bourn scrub`, and restore from backup",
+                      err_text());
             answer_problem(a, 500, "record_damaged", "a stored record does not open; the operator was told");
         }
     }
     if (a->body.failed)
-        answer_problem(a, 500, "limit", "the answer would be larger than %u bytes: ask for less", REPLY_BYTES_MAX);
+        answer_problem(a, 500, "limit", "the answer would be larger than %u bytes: ask for less",
+                       REPLY_BYTES_MAX);
     struct reply r = {
         .id = a->id,
         .status = a->status,

@@ -1,8 +1,8 @@
 /* The open batch, and its frame in the journal.
  *
- * Frame payload (docs/formats/journal.md): first entry's index (8), number of entries (4), then four sections, each a
- * 4-byte length and its bytes: entries and rows; heads; store operations; numbers of erased people. All big-endian.
- * Replay applies, it never decides. */
+ * Frame payload (docs/formats/journal.md): first entry's index (8), number of entries (4), then four
+ * sections, each a 4-byte length and its bytes: entries and rows; heads; store operations; numbers of erased
+ * people. All big-endian. Replay applies, it never decides. */
 #include "vault/internal.h"
 
 #include "base/log.h"
@@ -25,9 +25,13 @@ static int by_label(const void *a, const void *b)
     return memcmp(((const struct staged_row *)a)->row.label, ((const struct staged_row *)b)->row.label, 16);
 }
 
-static bool of_world(uint32_t kind) { return kind >= ENTRY_GENESIS && kind <= ENTRY_NOTICE; }
+static bool of_world(uint32_t kind)
+{
+    return kind >= ENTRY_GENESIS && kind <= ENTRY_NOTICE;
+}
 
-static enum bourn_err put_rows(struct vault *v, struct entry *e, struct staged_row *rows, size_t n, struct buf *out)
+static enum bourn_err put_rows(struct vault *v, struct entry *e, struct staged_row *rows, size_t n,
+                               struct buf *out)
 {
     /* Heads in the order given, so that new people's numbers ascend; rows by label. */
     for (size_t i = 0; i < n; i++) {
@@ -49,7 +53,8 @@ static enum bourn_err put_rows(struct vault *v, struct entry *e, struct staged_r
     return ledger_rows_root(buf_slice(out), e->root, &e->count);
 }
 
-enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *rows, size_t rows_n, uint64_t *index)
+enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *rows, size_t rows_n,
+                           uint64_t *index)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct buf bytes, row_bytes;
@@ -123,7 +128,8 @@ void batch_clear(struct vault *v)
     arena_reset(&v->arena);
 }
 
-/* Any failure from here on leaves the durable state unknown or unfit: the caller exits, recovery sorts it out. */
+/* Any failure from here on leaves the durable state unknown or unfit: the caller exits, recovery sorts it
+ * out. */
 static enum bourn_err append_frame(struct vault *v)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
@@ -135,8 +141,8 @@ static enum bourn_err append_frame(struct vault *v)
     be_put(lengths[1], v->ops.n, 4);
     be_put(lengths[2], v->erased.n, 4);
     struct slice parts[] = {
-        slice_of(head, 16),       buf_slice(&v->entries),   slice_of(lengths[0], 4), buf_slice(&v->heads),
-        slice_of(lengths[1], 4), buf_slice(&v->ops), slice_of(lengths[2], 4), buf_slice(&v->erased),
+        slice_of(head, 16),      buf_slice(&v->entries), slice_of(lengths[0], 4), buf_slice(&v->heads),
+        slice_of(lengths[1], 4), buf_slice(&v->ops),     slice_of(lengths[2], 4), buf_slice(&v->erased),
     };
     TRY(buf_check(&v->ops));
     TRY(buf_check(&v->erased));
@@ -170,7 +176,8 @@ static void answer_all_full(struct vault *v)
             a->release = NULL;
         }
         answer_problem(a, 503, "storage_full",
-                       "the cell's volume has no room for the journal: nothing was changed or released; free space there");
+                       "the cell's volume has no room for the journal: nothing was changed or released; free "
+                       "space there");
         if (answer_send(v, a) != BOURN_OK)
             continue;
     }
@@ -233,7 +240,8 @@ bool vault_batch_full(const struct vault *v)
     return v->requests_n >= BATCH_REQUESTS_MAX || v->entries.n + v->ops.n + v->heads.n > BATCH_BYTES_MAX / 4;
 }
 
-/* --- replay --------------------------------------------------------------------------------------------------- */
+/* --- replay
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool section(struct slice *in, struct slice *out)
 {
@@ -303,8 +311,8 @@ enum bourn_err frame_apply(struct vault *v, struct slice in, const struct frame_
         goto corrupt;
     uint64_t first = be_get(in.p, 8);
     in = slice_of(in.p + 12, in.n - 12);
-    if (!section(&in, &entries) || !section(&in, &heads) || !section(&in, &ops) || !section(&in, &erased) || in.n ||
-        heads.n % 20 || erased.n % 8)
+    if (!section(&in, &entries) || !section(&in, &heads) || !section(&in, &ops) || !section(&in, &erased) ||
+        in.n || heads.n % 20 || erased.n % 8)
         goto corrupt;
     if (m->store) {
         if (entries.n)

@@ -6,8 +6,8 @@
 #include "consent/consent.h"
 
 /* Loads the person or answers 404. */
-static enum bourn_err find_or_404(struct vault *v, const struct request *r, struct subject *s, struct answer *a,
-                                  bool *found)
+static enum bourn_err find_or_404(struct vault *v, const struct request *r, struct subject *s,
+                                  struct answer *a, bool *found)
 {
     enum bourn_err err = subject_find(v, r->subject, s);
     *found = err == BOURN_OK;
@@ -31,8 +31,8 @@ static struct slice decoded(struct vault *v, struct json_value value)
 }
 
 /* Reads a member that is an array of 1..CONSENT_LIST_MAX strings, each once. */
-static bool string_list(struct vault *v, struct json_value object, const char *name, struct slice *out, size_t *n,
-                        struct answer *a)
+static bool string_list(struct vault *v, struct json_value object, const char *name, struct slice *out,
+                        size_t *n, struct answer *a)
 {
     struct json_value list;
     struct json_member m;
@@ -52,7 +52,8 @@ static bool string_list(struct vault *v, struct json_value object, const char *n
                 out[(*n)++] = s;
         }
     if (*n == 0)
-        answer_problem(a, 422, "consent_malformed", "/%s: a list of 1 to %d strings is needed", name, CONSENT_LIST_MAX);
+        answer_problem(a, 422, "consent_malformed", "/%s: a list of 1 to %d strings is needed", name,
+                       CONSENT_LIST_MAX);
     return *n > 0;
 }
 
@@ -66,8 +67,8 @@ static void sort_slices(struct slice *v, size_t n)
         }
 }
 
-static bool fill_recipients(struct vault *v, const struct slice *names, size_t n, struct consent_statement *st,
-                            struct answer *a)
+static bool fill_recipients(struct vault *v, const struct slice *names, size_t n,
+                            struct consent_statement *st, struct answer *a)
 {
     for (size_t i = 0; i < n; i++) {
         const struct gate_party *p = world_party_named(v->world, names[i]);
@@ -99,7 +100,8 @@ static bool fill_purposes(struct vault *v, const struct slice *terms, size_t n, 
         }
         buf_init(&words, 512);
         consent_purpose_words(&words, terms[i]);
-        st->purposes[st->purposes_n++] = (struct consent_purpose){terms[i], arena_copy(&v->arena, buf_slice(&words))};
+        st->purposes[st->purposes_n++] =
+            (struct consent_purpose){terms[i], arena_copy(&v->arena, buf_slice(&words))};
         buf_release(&words);
     }
     return true;
@@ -118,19 +120,22 @@ static bool fill_statement(struct vault *v, struct json_value body, const struct
     crypto_random(st->nonce, sizeof st->nonce);
     st->issued = v->now;
     if (!string_list(v, body, "purposes", terms, &terms_n, a) || !fill_purposes(v, terms, terms_n, st, a) ||
-        !string_list(v, body, "recipients", names, &names_n, a) || !fill_recipients(v, names, names_n, st, a) ||
+        !string_list(v, body, "recipients", names, &names_n, a) ||
+        !fill_recipients(v, names, names_n, st, a) ||
         !string_list(v, body, "collections", st->collections, &st->collections_n, a))
         return false;
     sort_slices(st->collections, st->collections_n);
     for (size_t i = 0; i < st->collections_n; i++)
         if (!world_collection(v->world, st->collections[i], v->now)) {
-            answer_problem(a, 422, "collection_unknown", "/collections: a collection that the cell does not have");
+            answer_problem(a, 422, "collection_unknown",
+                           "/collections: a collection that the cell does not have");
             return false;
         }
     if (!json_find(body, "expires", &value) || !time_or_date_get(decoded(v, value), &st->expires) ||
         st->expires <= v->now || st->expires > v->now + CONSENT_YEARS_MAX * 366ull * 86400) {
         answer_problem(a, 422, "expires_malformed",
-                       "/expires: a date (2031-01-01) or UTC time in the future, at most %d years ahead", CONSENT_YEARS_MAX);
+                       "/expires: a date (2031-01-01) or UTC time in the future, at most %d years ahead",
+                       CONSENT_YEARS_MAX);
         return false;
     }
     struct slice language = slice_str("en"), name = slice_of(NULL, 0);
@@ -175,8 +180,8 @@ enum bourn_err handle_consent_request(struct vault *v, const struct request *r, 
     return BOURN_OK;
 }
 
-/* What a statement says, as ledger indices; false with the answer made. Every field is compared with the world, so
- * that the row says exactly what the person signed. */
+/* What a statement says, as ledger indices; false with the answer made. Every field is compared with the
+ * world, so that the row says exactly what the person signed. */
 struct accepted {
     uint64_t recipients[CONSENT_LIST_MAX], notice;
     struct slice purposes[CONSENT_LIST_MAX];
@@ -184,15 +189,17 @@ struct accepted {
     uint8_t used[32];
 };
 
-static bool accept_recipients(struct vault *v, const struct consent_statement *st, struct accepted *x, struct answer *a)
+static bool accept_recipients(struct vault *v, const struct consent_statement *st, struct accepted *x,
+                              struct answer *a)
 {
     for (size_t i = 0; i < st->recipients_n; i++) {
         const struct consent_recipient *w = &st->recipients[i];
         const struct gate_party *p = world_party_named(v->world, w->name);
         if (!p || memcmp(p->hash, w->party_hash, 32) != 0 || !slice_eq(p->legal_name, w->legal_name) ||
             !slice_eq(p->jurisdiction, w->country) || !slice_eq(p->contact, w->contact)) {
-            answer_problem(a, 422, "recipient_changed",
-                           "/statement: a recipient is not (or no longer) the party that was named: ask anew");
+            answer_problem(
+                a, 422, "recipient_changed",
+                "/statement: a recipient is not (or no longer) the party that was named: ask anew");
             return false;
         }
         size_t k = i;
@@ -203,7 +210,8 @@ static bool accept_recipients(struct vault *v, const struct consent_statement *s
         for (size_t d = 0; d < st->destinations_n; d++)
             listed = listed || slice_eq(st->destinations[d], p->jurisdiction);
         if (!listed) {
-            answer_problem(a, 422, "destination_mismatch", "/statement: a recipient's country is not among the destinations");
+            answer_problem(a, 422, "destination_mismatch",
+                           "/statement: a recipient's country is not among the destinations");
             return false;
         }
     }
@@ -234,14 +242,16 @@ static bool accept_world(struct vault *v, const struct subject *s, const struct 
     }
     if (st->issued > v->now || v->now - st->issued > STATEMENT_AGE_S_MAX || st->expires <= v->now ||
         st->expires > st->issued + CONSENT_YEARS_MAX * 366ull * 86400) {
-        answer_problem(a, 422, "statement_expired", "/statement: issued too long ago, in the future, or expired");
+        answer_problem(a, 422, "statement_expired",
+                       "/statement: issued too long ago, in the future, or expired");
         return false;
     }
     if (!accept_recipients(v, st, x, a))
         return false;
     for (size_t i = 0; i < st->collections_n; i++)
         if (!world_collection(v->world, st->collections[i], v->now)) {
-            answer_problem(a, 422, "collection_unknown", "/statement: a collection that the cell does not have");
+            answer_problem(a, 422, "collection_unknown",
+                           "/statement: a collection that the cell does not have");
             return false;
         }
     const struct world_notice *n = world_notice_named(v->world, st->notice_name, st->notice_language);
@@ -257,7 +267,8 @@ static bool accept_world(struct vault *v, const struct subject *s, const struct 
         bool same = slice_eq(buf_slice(&words), st->purposes[i].description);
         buf_release(&words);
         if (!same) {
-            answer_problem(a, 422, "purpose_words", "/statement: a purpose is not described in the cell's words");
+            answer_problem(a, 422, "purpose_words",
+                           "/statement: a purpose is not described in the cell's words");
             return false;
         }
         x->purposes[i] = st->purposes[i].term;
@@ -356,7 +367,8 @@ static enum bourn_err consent_for(struct vault *v, const struct request *r, cons
     crypto_sha256(x.used, parts, 2);
     enum bourn_err err = store_get(v->store, STORE_USED, slice_of(x.used, 32), &value);
     if (err == BOURN_OK) {
-        answer_problem(a, 409, "statement_used", "this statement was accepted before: a statement counts once");
+        answer_problem(a, 409, "statement_used",
+                       "this statement was accepted before: a statement counts once");
         return BOURN_OK;
     }
     if (err != BOURN_E_NOT_FOUND)
@@ -371,7 +383,8 @@ static enum bourn_err consent_for(struct vault *v, const struct request *r, cons
     return stage_consent(v, p, s, st, &ss, &x, a);
 }
 
-enum bourn_err handle_consent(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a)
+enum bourn_err handle_consent(struct vault *v, const struct request *r, const struct gate_party *p,
+                              struct answer *a)
 {
     struct subject s;
     bool found;
@@ -393,7 +406,8 @@ static void put_texts(struct buf *b, const char *name, struct gate_list list)
     buf_put_str(b, "]");
 }
 
-enum bourn_err handle_consents(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a)
+enum bourn_err handle_consents(struct vault *v, const struct request *r, const struct gate_party *p,
+                               struct answer *a)
 {
     struct subject s;
     bool found;
@@ -405,7 +419,8 @@ enum bourn_err handle_consents(struct vault *v, const struct request *r, const s
     buf_put_str(&a->body, "{\"consents\":[");
     for (size_t i = 0; i < s.person.bases_n; i++) {
         const struct gate_basis *b = &s.person.bases[i];
-        buf_printf(&a->body, "%s{\"id\":%llu,\"grade\":\"%s\",\"issued\":\"", i ? "," : "", (unsigned long long)b->index,
+        buf_printf(&a->body, "%s{\"id\":%llu,\"grade\":\"%s\",\"issued\":\"", i ? "," : "",
+                   (unsigned long long)b->index,
                    b->grade == GRADE_SUBJECT_SIGNED ? "subject-signed" : "operator-attested");
         time_put(&a->body, b->from);
         buf_put_str(&a->body, "\",\"expires\":\"");
@@ -430,7 +445,8 @@ enum bourn_err handle_consents(struct vault *v, const struct request *r, const s
     return BOURN_OK;
 }
 
-enum bourn_err handle_withdraw(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a)
+enum bourn_err handle_withdraw(struct vault *v, const struct request *r, const struct gate_party *p,
+                               struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct subject s;

@@ -89,11 +89,13 @@ static void copy_text(char *to, size_t size, struct slice s)
     to[n] = '\0';
 }
 
-/* The first refusal of a kind is an entry at once; those that follow within the same second are one more entry. */
+/* The first refusal of a kind is an entry at once; those that follow within the same second are one more
+ * entry. */
 static enum bourn_err count_refusal(struct vault *v, const struct asked *q)
 {
     struct refusal f = {.party = q->party->index, .operation = q->operation, .code = q->out.code};
-    /* An undeclared purpose is the client's own text, which could say anything: it stays out of the ledger. */
+    /* An undeclared purpose is the client's own text, which could say anything: it stays out of the ledger.
+     */
     for (size_t i = 0; i < q->party->purposes_n; i++)
         if (slice_eq(q->party->purposes[i].purpose, q->purpose))
             copy_text(f.purpose, sizeof f.purpose, q->purpose);

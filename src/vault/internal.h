@@ -1,9 +1,11 @@
-/* What the files of this folder share. Read vault.h first; docs: ARCHITECTURE.md, "Order of commit and recovery". */
+/* What the files of this folder share. Read vault.h first; docs: ARCHITECTURE.md, "Order of commit and
+ * recovery". */
 #ifndef BOURN_VAULT_INTERNAL_H
 #define BOURN_VAULT_INTERNAL_H
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "crypto/crypto.h"
 #include "gate/person.h"
@@ -15,7 +17,8 @@
 #include "vault/slots.h"
 #include "vault/vault.h"
 
-/* --- people ------------------------------------------------------------------------------------------------- */
+/* --- people
+ * ------------------------------------------------------------------------------------------------- */
 
 struct subject_collection {
     uint32_t number; /* index of the collection's first entry */
@@ -35,13 +38,15 @@ struct subject {
     size_t collections_n;
 };
 
-/* --- answers ------------------------------------------------------------------------------------------------ */
+/* --- answers
+ * ------------------------------------------------------------------------------------------------ */
 
 struct release_record {
     uint64_t id, version;
     size_t at, len; /* of the sealed bytes in release.sealed */
 };
-/* What is decrypted only once the entry is durable (or signed). Holds copies: store pointers die at the next put. */
+/* What is decrypted only once the entry is durable (or signed). Holds copies: store pointers die at the next
+ * put. */
 struct release {
     uint64_t number; /* subject */
     uint8_t label[16], key[CRYPTO_KEY_BYTES];
@@ -58,31 +63,34 @@ struct answer {
     struct answer *next;
     uint64_t route, id, receipt, etag;
     uint32_t status, type, immutable;
-    const char *code;          /* static words */
+    const char *code; /* static words */
     struct buf detail, missing, body;
-    struct release *release;   /* NULL: body is complete */
-    bool wait_signed;          /* released once a checkpoint covers `receipt` */
-    uint64_t deadline_ms;      /* monotonic; of waiting for the signature */
+    struct release *release; /* NULL: body is complete */
+    bool wait_signed;        /* released once a checkpoint covers `receipt` */
+    uint64_t deadline_ms;    /* monotonic; of waiting for the signature */
 };
 
-/* --- refusals, counted -------------------------------------------------------------------------------------- */
+/* --- refusals, counted
+ * -------------------------------------------------------------------------------------- */
 
 struct refusal {
-    uint64_t party, second, count; /* count: refusals not in an entry yet; second: when the last entry was written */
+    uint64_t party, second,
+        count; /* count: refusals not in an entry yet; second: when the last entry was written */
     uint32_t operation;
     enum gate_code code;
     char purpose[129], collection[65];
 };
 #define REFUSALS_MAX 256 /* distinct kinds kept; more: the oldest is written out early */
 
-/* --- the vault ---------------------------------------------------------------------------------------------- */
+/* --- the vault
+ * ---------------------------------------------------------------------------------------------- */
 
 struct worker;
 struct vault {
     vault_answer answer;
     void *answer_ctx;
-    struct io_dir *cell;
-    struct io_file *lock;
+    struct io_dir *cell, *cell_journal;
+    int lock_fd;
     struct journal *journal;
     struct store *store;
     struct slots *slots;
@@ -102,12 +110,12 @@ struct vault {
     uint64_t disclosures, refusals_counted, started; /* for status */
 
     /* the open batch */
-    struct arena arena;    /* until the batch is committed */
-    struct buf entries;    /* u16 length || entry || u32 length || rows, repeated */
-    struct buf heads;      /* subject number (8) || head (8) || generation (4), repeated */
-    struct buf ops;        /* space (1) || put (1) || key length (2) || key || value length (4) || value, repeated */
-    struct buf erased;     /* subject numbers (8) whose slots are to be zeroed */
-    uint64_t batch_first;  /* index of its first entry */
+    struct arena arena; /* until the batch is committed */
+    struct buf entries; /* u16 length || entry || u32 length || rows, repeated */
+    struct buf heads;   /* subject number (8) || head (8) || generation (4), repeated */
+    struct buf ops; /* space (1) || put (1) || key length (2) || key || value length (4) || value, repeated */
+    struct buf erased;    /* subject numbers (8) whose slots are to be zeroed */
+    uint64_t batch_first; /* index of its first entry */
     uint32_t entries_n;
     bool new_slots, reserved; /* reserved: only withdrawals and erasures, may use the reserve */
     size_t requests_n;
@@ -134,11 +142,13 @@ struct staged_row { /* a row of the entry being staged, and whose it is */
     struct row row;
 };
 void row_begin(struct row *row, const struct subject *s); /* label, prev, fresh salt */
-/* Sorts rows by label, fills time, salt, count and root, appends entry and rows to the batch, moves the heads, applies
- * the entry to the world. *index is the entry's. The rows' subjects' person states are the caller's to change. */
-enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *rows, size_t rows_n, uint64_t *index)
-    BOURN_MUST_USE;
-enum bourn_err batch_put(struct vault *v, enum store_space space, struct slice key, struct slice value) BOURN_MUST_USE;
+/* Sorts rows by label, fills time, salt, count and root, appends entry and rows to the batch, moves the
+ * heads, applies the entry to the world. *index is the entry's. The rows' subjects' person states are the
+ * caller's to change. */
+enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *rows, size_t rows_n,
+                           uint64_t *index) BOURN_MUST_USE;
+enum bourn_err batch_put(struct vault *v, enum store_space space, struct slice key,
+                         struct slice value) BOURN_MUST_USE;
 enum bourn_err batch_del(struct vault *v, enum store_space space, struct slice key) BOURN_MUST_USE;
 void batch_clear(struct vault *v);
 /* Applies one frame to what is behind the marks: store, prev, ledger worker's backlog. For recovery. */
@@ -155,29 +165,33 @@ void subject_release(struct subject *s);
 /* By the app's identifier; BOURN_E_NOT_FOUND for unknown and erased people alike. */
 enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
 enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s) BOURN_MUST_USE;
-/* A new person with fresh number, label and key; writes slot, id and label rows, not the state and no entry. */
-enum bourn_err subject_new(struct vault *v, struct slice id, uint64_t number, struct subject *s) BOURN_MUST_USE;
+/* A new person with fresh number, label and key; writes slot, id and label rows, not the state and no entry.
+ */
+enum bourn_err subject_new(struct vault *v, struct slice id, uint64_t number,
+                           struct subject *s) BOURN_MUST_USE;
 enum bourn_err subject_save(struct vault *v, struct subject *s) BOURN_MUST_USE; /* under s->generation */
 /* Key of the collection, made if absent (then *made, and the state must be saved). */
-enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t **key, bool *made) BOURN_MUST_USE;
+enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t **key,
+                                      bool *made) BOURN_MUST_USE;
 void subject_id_key(const struct vault *v, struct slice id, uint8_t out[32]);
 /* Seals salt and evidence of entry `index`, and gives the commitment for the row. */
-enum bourn_err subject_put_evidence(struct vault *v, const struct subject *s, uint64_t index, const struct evidence *e,
-                                    uint8_t commitment[32]) BOURN_MUST_USE;
+enum bourn_err subject_put_evidence(struct vault *v, const struct subject *s, uint64_t index,
+                                    const struct evidence *e, uint8_t commitment[32]) BOURN_MUST_USE;
 /* Opens it: salt, and the evidence appended to `out`. */
-enum bourn_err subject_get_evidence(struct vault *v, const struct subject *s, uint64_t index, uint8_t salt[32],
-                                    struct buf *out) BOURN_MUST_USE;
+enum bourn_err subject_get_evidence(struct vault *v, const struct subject *s, uint64_t index,
+                                    uint8_t salt[32], struct buf *out) BOURN_MUST_USE;
 
 /* records.c */
 #define RECORD_KEY_BYTES 20
 void record_key(uint8_t out[RECORD_KEY_BYTES], uint64_t subject, uint32_t collection, uint64_t id);
 #define RECORD_AAD_MAX 160
-size_t record_aad(uint8_t out[RECORD_AAD_MAX], struct slice domicile, const uint8_t label[16], struct slice collection,
-                  uint64_t id, uint64_t version);
+size_t record_aad(uint8_t out[RECORD_AAD_MAX], struct slice domicile, const uint8_t label[16],
+                  struct slice collection, uint64_t id, uint64_t version);
 
-/* schema.c: checks one record against its collection. On failure false with a sentence that begins with a JSON pointer
- * and holds no value. */
-bool schema_check(const struct world_collection *c, struct json_value record, struct buf *why, const char **code);
+/* schema.c: checks one record against its collection. On failure false with a sentence that begins with a
+ * JSON pointer and holds no value. */
+bool schema_check(const struct world_collection *c, struct json_value record, struct buf *why,
+                  const char **code);
 
 /* decide.c */
 struct asked { /* what the gate is asked, and its answer */
@@ -200,7 +214,8 @@ void entry_begin(const struct asked *q, uint32_t kind, struct entry *e);
 bool crossing(const struct vault *v, const struct asked *q);
 
 /* Handlers: one a request. `p` is the token's party, NULL where the operation needs no token. */
-typedef enum bourn_err handler(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a);
+typedef enum bourn_err handler(struct vault *v, const struct request *r, const struct gate_party *p,
+                               struct answer *a);
 handler handle_records, handle_record_write, handle_record_delete, handle_import;
 handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_done;
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
@@ -210,12 +225,13 @@ handler handle_notice, handle_pack;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
 
 /* worker.c: the thread that writes the ledger's files and asks the signer. */
-enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker **out, uint64_t *files_sequence,
-                          uint64_t *files_size) BOURN_MUST_USE;
+enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker **out,
+                          uint64_t *files_sequence, uint64_t *files_size) BOURN_MUST_USE;
 /* During recovery, before it runs: append and flush in the caller's thread. */
 enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t sequence) BOURN_MUST_USE;
 enum bourn_err worker_run(struct worker *w, const struct vault_signer *s) BOURN_MUST_USE;
-void worker_push(struct worker *w, struct slice entries, uint64_t sequence, bool urgent); /* aborts out of memory */
+void worker_push(struct worker *w, struct slice entries, uint64_t sequence,
+                 bool urgent);      /* aborts out of memory */
 void worker_free(struct worker *w); /* writes what waits, joins */
 int worker_wait_fd(const struct worker *w);
 struct worker_state {

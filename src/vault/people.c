@@ -30,7 +30,8 @@ static void code_text(struct buf *out, const uint8_t random[CODE_BYTES])
     }
 }
 
-enum bourn_err handle_enrolment(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a)
+enum bourn_err handle_enrolment(struct vault *v, const struct request *r, const struct gate_party *p,
+                                struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct subject s;
@@ -65,7 +66,8 @@ out:
     return err;
 }
 
-/* Reads {"code":…} and finds what it stands for; false with one and the same answer for every kind of failure. */
+/* Reads {"code":…} and finds what it stands for; false with one and the same answer for every kind of
+ * failure. */
 static enum bourn_err find_code(struct vault *v, struct json_value body, uint8_t hash[32], struct code *out,
                                 struct subject *s, struct answer *a, bool *found)
 {
@@ -73,7 +75,8 @@ static enum bourn_err find_code(struct vault *v, struct json_value body, uint8_t
     struct slice row;
     *found = false;
     answer_problem(a, 404, "code_unknown", "the code is unknown, used or expired: ask for a new one");
-    if (!json_find(body, "code", &value) || value.type != JSON_STRING || memchr(value.raw.p, '\\', value.raw.n))
+    if (!json_find(body, "code", &value) || value.type != JSON_STRING ||
+        memchr(value.raw.p, '\\', value.raw.n))
         return BOURN_OK;
     crypto_sha256_1(hash, slice_of(value.raw.p + 1, value.raw.n - 2));
     enum bourn_err err = store_get(v->store, STORE_CODE, slice_of(hash, 32), &row);
@@ -146,14 +149,16 @@ static bool key_statement_ok(struct vault *v, const struct signed_statement *ss,
         return false;
     }
     if (consent_verify(ss->canonical, ss->signature, ss->public_key) != BOURN_OK) {
-        answer_problem(a, 403, "signature_invalid", "the proof of possession does not verify: %s", err_text());
+        answer_problem(a, 403, "signature_invalid", "the proof of possession does not verify: %s",
+                       err_text());
         return false;
     }
     size_t live = 0;
     for (size_t i = 0; i < s->person.keys_n; i++) {
         live += s->person.keys[i].ended == UINT64_MAX;
         if (memcmp(s->person.keys[i].public_key, k.public_key, 32) == 0) {
-            answer_problem(a, 409, "key_known", "this key was enrolled for the person before: make a new one");
+            answer_problem(a, 409, "key_known",
+                           "this key was enrolled for the person before: make a new one");
             return false;
         }
     }
@@ -255,7 +260,8 @@ out:
     return err;
 }
 
-enum bourn_err handle_erase(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a)
+enum bourn_err handle_erase(struct vault *v, const struct request *r, const struct gate_party *p,
+                            struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct subject s;
@@ -318,7 +324,8 @@ enum bourn_err sweep(struct vault *v)
     uint8_t number[8];
     struct slice key, value;
     while (left) {
-        enum bourn_err err = store_seek(v->store, STORE_SWEEP, slice_of(NULL, 0), slice_of(NULL, 0), &key, &value);
+        enum bourn_err err =
+            store_seek(v->store, STORE_SWEEP, slice_of(NULL, 0), slice_of(NULL, 0), &key, &value);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
         bourn_assert(key.n == 8);

@@ -1,5 +1,6 @@
-/* Reading and deleting records. A record row is keyed by subject number, collection number and record id, so that one
- * person's records lie together: listing is a range, erasure is a range. Value: version (8) || sealed JSON text. */
+/* Reading and deleting records. A record row is keyed by subject number, collection number and record id, so
+ * that one person's records lie together: listing is a range, erasure is a range. Value: version (8) ||
+ * sealed JSON text. */
 #include "vault/internal.h"
 
 #include <stdlib.h>
@@ -11,8 +12,8 @@ void record_key(uint8_t out[RECORD_KEY_BYTES], uint64_t subject, uint32_t collec
     be_put(out + 12, id, 8);
 }
 
-size_t record_aad(uint8_t out[RECORD_AAD_MAX], struct slice domicile, const uint8_t label[16], struct slice collection,
-                  uint64_t id, uint64_t version)
+size_t record_aad(uint8_t out[RECORD_AAD_MAX], struct slice domicile, const uint8_t label[16],
+                  struct slice collection, uint64_t id, uint64_t version)
 {
     size_t n = 0;
     bourn_assert(domicile.n == 2 && collection.n <= 64);
@@ -39,7 +40,8 @@ static enum bourn_err add_record(struct release *rel, uint64_t id, struct slice 
         rel->records = p;
         *room = more;
     }
-    rel->records[rel->records_n++] = (struct release_record){id, be_get(value.p, 8), rel->sealed.n, value.n - 8};
+    rel->records[rel->records_n++] =
+        (struct release_record){id, be_get(value.p, 8), rel->sealed.n, value.n - 8};
     buf_put(&rel->sealed, value.p + 8, value.n - 8);
     return buf_check(&rel->sealed);
 }
@@ -47,8 +49,8 @@ static enum bourn_err add_record(struct release *rel, uint64_t id, struct slice 
 #define PAGE_BYTES_MAX (8u << 20)
 
 /* Copies the sealed records of one page: from id `from` on, or that one alone. */
-static enum bourn_err collect(struct vault *v, const struct subject *s, uint32_t collection, uint64_t from, bool single,
-                              struct release *rel)
+static enum bourn_err collect(struct vault *v, const struct subject *s, uint32_t collection, uint64_t from,
+                              bool single, struct release *rel)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     uint8_t prefix[RECORD_KEY_BYTES], key[RECORD_KEY_BYTES];
@@ -57,7 +59,8 @@ static enum bourn_err collect(struct vault *v, const struct subject *s, uint32_t
     record_key(prefix, s->number, collection, 0);
     for (uint64_t id = from;;) {
         record_key(key, s->number, collection, id);
-        err = store_seek(v->store, STORE_RECORD, slice_of(prefix, 12), slice_of(key, sizeof key), &found, &value);
+        err = store_seek(v->store, STORE_RECORD, slice_of(prefix, 12), slice_of(key, sizeof key), &found,
+                         &value);
         if (err == BOURN_E_NOT_FOUND)
             return BOURN_OK;
         if (err)
@@ -66,7 +69,8 @@ static enum bourn_err collect(struct vault *v, const struct subject *s, uint32_t
         id = be_get(found.p + 12, 8);
         if (single && id != from)
             return BOURN_OK;
-        if (rel->records_n && (rel->records_n == RECORDS_PER_REPLY_MAX || rel->sealed.n + value.n > PAGE_BYTES_MAX)) {
+        if (rel->records_n &&
+            (rel->records_n == RECORDS_PER_REPLY_MAX || rel->sealed.n + value.n > PAGE_BYTES_MAX)) {
             rel->next = id;
             return BOURN_OK;
         }
@@ -96,7 +100,8 @@ static enum bourn_err release_new(const struct subject *s, struct slice collecti
     return BOURN_OK;
 }
 
-static enum bourn_err disclosed(struct vault *v, const struct asked *q, const struct subject *s, struct answer *a)
+static enum bourn_err disclosed(struct vault *v, const struct asked *q, const struct subject *s,
+                                struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct release *rel = a->release;
@@ -128,7 +133,8 @@ out:
 }
 
 /* REQ_RECORDS and REQ_RECORD. Unknown, erased and forbidden people are told apart by no answer. */
-enum bourn_err handle_records(struct vault *v, const struct request *r, const struct gate_party *p, struct answer *a)
+enum bourn_err handle_records(struct vault *v, const struct request *r, const struct gate_party *p,
+                              struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct subject s = {0};

@@ -26,7 +26,10 @@ static bool type_ok(uint32_t type, struct json_value v, struct slice text)
     }
 }
 
-static bool empty(struct json_value v) { return v.type == JSON_NULL || (v.type == JSON_STRING && v.raw.n == 2); }
+static bool empty(struct json_value v)
+{
+    return v.type == JSON_NULL || (v.type == JSON_STRING && v.raw.n == 2);
+}
 
 /* A JSON pointer (RFC 6901) to a member of the record. */
 static void pointer(struct buf *why, struct slice raw_name)
@@ -48,7 +51,8 @@ static void pointer(struct buf *why, struct slice raw_name)
 
 static const char *type_name(uint32_t type)
 {
-    static const char *const names[] = {"", "text", "integer", "decimal", "boolean", "date", "datetime", "json"};
+    static const char *const names[] = {"",        "text", "integer",  "decimal",
+                                        "boolean", "date", "datetime", "json"};
     return names[type < 8 ? type : 0];
 }
 
@@ -65,7 +69,8 @@ static const struct entry_field *field_named(const struct world_collection *c, s
     return NULL;
 }
 
-bool schema_check(const struct world_collection *c, struct json_value record, struct buf *why, const char **code)
+bool schema_check(const struct world_collection *c, struct json_value record, struct buf *why,
+                  const char **code)
 {
     bool seen[FIELDS_PER_COLLECTION_MAX] = {false};
     size_t at = 0, hint = 0;

@@ -1,6 +1,6 @@
-/* People: identifier -> number -> key slot and sealed state row. The state row is sealed under a subkey of the
- * person's key and bound to its number and generation; prev holds the generation, so a row that was rolled back does
- * not open as the present one. */
+/* People: identifier -> number -> key slot and sealed state row. The state row is sealed under a subkey of
+ * the person's key and bound to its number and generation; prev holds the generation, so a row that was
+ * rolled back does not open as the present one. */
 #include "vault/internal.h"
 
 #include "cbor/cbor.h"
@@ -9,7 +9,13 @@
 
 #define STATE_BYTES_MAX (1u << 20)
 
-enum state_key { STATE_LABEL = 1, STATE_PERSON = 2, STATE_IDS = 3, STATE_COLLECTIONS = 4, STATE_NEXT_RECORD = 5 };
+enum state_key {
+    STATE_LABEL = 1,
+    STATE_PERSON = 2,
+    STATE_IDS = 3,
+    STATE_COLLECTIONS = 4,
+    STATE_NEXT_RECORD = 5
+};
 
 static struct slice number_key(uint8_t out[8], uint64_t number)
 {
@@ -51,7 +57,8 @@ static enum bourn_err state_decode(struct slice plain, struct subject *s)
     good = good && label.n == 16 && cbor_uint(&c) == STATE_PERSON;
     struct slice person = cbor_bytes(&c);
     if (!good)
-        return err_set(BOURN_E_CORRUPT, "the sealed state of person %llu is malformed", (unsigned long long)s->number);
+        return err_set(BOURN_E_CORRUPT, "the sealed state of person %llu is malformed",
+                       (unsigned long long)s->number);
     TRY(person_decode(person, &s->person));
     memcpy(s->person.label, label.p, 16);
     good = cbor_uint(&c) == STATE_IDS;
@@ -77,7 +84,8 @@ static enum bourn_err state_decode(struct slice plain, struct subject *s)
     TRY(cbor_done(&c));
     TRY(buf_check(&s->ids));
     err = good ? BOURN_OK
-               : err_set(BOURN_E_CORRUPT, "the sealed state of person %llu is malformed", (unsigned long long)s->number);
+               : err_set(BOURN_E_CORRUPT, "the sealed state of person %llu is malformed",
+                         (unsigned long long)s->number);
 out:
     return err;
 }
@@ -109,9 +117,10 @@ enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s)
     TRY(buf_check(&plain));
     err = crypto_open(to, state_key, slice_of(aad, state_aad(aad, number, s->generation)), sealed);
     if (err) {
-        err = err_set(BOURN_E_CORRUPT,
-                      "the state row of person %llu is not the present one (altered or rolled back); run `bourn scrub`",
-                      (unsigned long long)number);
+        err = err_set(
+            BOURN_E_CORRUPT,
+            "the state row of person %llu is not the present one (altered or rolled back); run `bourn scrub`",
+            (unsigned long long)number);
         goto out;
     }
     plain.n = sealed.n - CRYPTO_SEAL_OVERHEAD;
@@ -191,8 +200,10 @@ enum bourn_err subject_save(struct vault *v, struct subject *s)
     crypto_derive(state_key, s->key, "state", slice_of(NULL, 0));
     uint8_t *to = buf_reserve(&sealed, plain.n + CRYPTO_SEAL_OVERHEAD);
     TRY(buf_check(&sealed));
-    TRY(crypto_seal(to, state_key, slice_of(aad, state_aad(aad, s->number, s->generation)), buf_slice(&plain)));
-    TRY(batch_put(v, STORE_SUBJECT, number_key(key, s->number), slice_of(to, plain.n + CRYPTO_SEAL_OVERHEAD)));
+    TRY(crypto_seal(to, state_key, slice_of(aad, state_aad(aad, s->number, s->generation)),
+                    buf_slice(&plain)));
+    TRY(batch_put(v, STORE_SUBJECT, number_key(key, s->number),
+                  slice_of(to, plain.n + CRYPTO_SEAL_OVERHEAD)));
     err = BOURN_OK;
 out:
     crypto_wipe(state_key, sizeof state_key);
@@ -227,7 +238,8 @@ enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const 
     return BOURN_OK;
 }
 
-static void evidence_row(const struct subject *s, uint64_t index, uint8_t key[16], uint8_t aad[24], uint8_t seal_key[32])
+static void evidence_row(const struct subject *s, uint64_t index, uint8_t key[16], uint8_t aad[24],
+                         uint8_t seal_key[32])
 {
     be_put(key, s->number, 8);
     be_put(key + 8, index, 8);
@@ -242,8 +254,8 @@ static void evidence_commitment(uint8_t out[32], const uint8_t salt[32], struct 
     crypto_hmac(out, slice_of(salt, 32), parts, 2);
 }
 
-enum bourn_err subject_put_evidence(struct vault *v, const struct subject *s, uint64_t index, const struct evidence *e,
-                                    uint8_t commitment[32])
+enum bourn_err subject_put_evidence(struct vault *v, const struct subject *s, uint64_t index,
+                                    const struct evidence *e, uint8_t commitment[32])
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct buf plain, sealed;
@@ -259,7 +271,8 @@ enum bourn_err subject_put_evidence(struct vault *v, const struct subject *s, ui
     uint8_t *to = buf_reserve(&sealed, plain.n + CRYPTO_SEAL_OVERHEAD);
     TRY(buf_check(&sealed));
     TRY(crypto_seal(to, seal_key, slice_of(aad, sizeof aad), buf_slice(&plain)));
-    TRY(batch_put(v, STORE_EVIDENCE, slice_of(key, sizeof key), slice_of(to, plain.n + CRYPTO_SEAL_OVERHEAD)));
+    TRY(batch_put(v, STORE_EVIDENCE, slice_of(key, sizeof key),
+                  slice_of(to, plain.n + CRYPTO_SEAL_OVERHEAD)));
     err = BOURN_OK;
 out:
     crypto_wipe(seal_key, sizeof seal_key);
@@ -269,8 +282,8 @@ out:
     return err;
 }
 
-enum bourn_err subject_get_evidence(struct vault *v, const struct subject *s, uint64_t index, uint8_t salt[32],
-                                    struct buf *out)
+enum bourn_err subject_get_evidence(struct vault *v, const struct subject *s, uint64_t index,
+                                    uint8_t salt[32], struct buf *out)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     uint8_t key[16], aad[24], seal_key[32];

@@ -1,5 +1,5 @@
-/* Writing records: one by one over HTTP and in batches from an import, by the same path. People who are not there yet
- * are enrolled by the write. One `enrolled` and one `stored` entry a request. */
+/* Writing records: one by one over HTTP and in batches from an import, by the same path. People who are not
+ * there yet are enrolled by the write. One `enrolled` and one `stored` entry a request. */
 #include "vault/internal.h"
 
 #include "base/json.h"
@@ -9,8 +9,8 @@
 
 struct item { /* one record to write */
     struct slice id, json;
-    size_t row;        /* of the import, from 0 */
-    size_t person;     /* position in plan.people */
+    size_t row;               /* of the import, from 0 */
+    size_t person;            /* position in plan.people */
     uint64_t record, version; /* filled */
     uint8_t digest[32];       /* SHA-256 of the sealed bytes */
     bool skip;
@@ -78,7 +78,8 @@ static enum bourn_err plan_person(struct plan *p, struct slice id, size_t *posit
     return BOURN_OK;
 }
 
-/* Whether the person has a record equal to this one in the collection. Nothing of it leaves: the writer knows it. */
+/* Whether the person has a record equal to this one in the collection. Nothing of it leaves: the writer knows
+ * it. */
 static enum bourn_err has_equal(struct plan *p, const struct subject *s, struct slice json, bool *same)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
@@ -98,7 +99,8 @@ static enum bourn_err has_equal(struct plan *p, const struct subject *s, struct 
     record_key(prefix, s->number, number, 0);
     for (uint64_t id = 0; !*same; id++) {
         record_key(key, s->number, number, id);
-        err = store_seek(v->store, STORE_RECORD, slice_of(prefix, 12), slice_of(key, sizeof key), &found, &value);
+        err = store_seek(v->store, STORE_RECORD, slice_of(prefix, 12), slice_of(key, sizeof key), &found,
+                         &value);
         if (err == BOURN_E_NOT_FOUND)
             break;
         TRY(err);
@@ -136,7 +138,8 @@ static enum bourn_err put_record(struct plan *p, struct item *it)
         it->version = 1;
         one->changed = true;
     }
-    size_t aad_n = record_aad(aad, world_domicile(p->v->world), one->s.person.label, c->name, it->record, it->version);
+    size_t aad_n =
+        record_aad(aad, world_domicile(p->v->world), one->s.person.label, c->name, it->record, it->version);
     size_t n = 8 + it->json.n + CRYPTO_SEAL_OVERHEAD;
     uint8_t *value = arena_alloc(&p->v->arena, n);
     if (!value)
@@ -325,7 +328,8 @@ enum bourn_err handle_record_write(struct vault *v, const struct request *r, con
         uint8_t key[RECORD_KEY_BYTES];
         struct slice value;
         record_key(key, one->s.number, (uint32_t)p.q.collection->index, r->number);
-        err = one->known ? store_get(v->store, STORE_RECORD, slice_of(key, sizeof key), &value) : BOURN_E_NOT_FOUND;
+        err = one->known ? store_get(v->store, STORE_RECORD, slice_of(key, sizeof key), &value)
+                         : BOURN_E_NOT_FOUND;
         if (err == BOURN_E_NOT_FOUND) {
             answer_problem(a, 404, "record_unknown", "the person has no such record in this collection");
             err = BOURN_OK;
@@ -358,7 +362,8 @@ out:
     return err;
 }
 
-/* --- import ----------------------------------------------------------------------------------------------------- */
+/* --- import
+ * ----------------------------------------------------------------------------------------------------- */
 
 struct import {
     struct plan plan;
@@ -451,7 +456,8 @@ static enum bourn_err import_skip_equal(struct import *im)
         struct item *it = &p->items[i];
         struct planned *one = &p->people[it->person];
         if (!one->allowed) {
-            reject(im, it->row, "the gate refuses this write: the party lacks a basis, a right or the purpose");
+            reject(im, it->row,
+                   "the gate refuses this write: the party lacks a basis, a right or the purpose");
             it->skip = true;
             continue;
         }
@@ -492,7 +498,8 @@ out:
     return err;
 }
 
-enum bourn_err handle_import(struct vault *v, const struct request *r, const struct gate_party *party, struct answer *a)
+enum bourn_err handle_import(struct vault *v, const struct request *r, const struct gate_party *party,
+                             struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct import im = {0};
@@ -501,8 +508,10 @@ enum bourn_err handle_import(struct vault *v, const struct request *r, const str
     size_t lines = 0, row = 0;
     for (size_t i = 0; i < r->body.n; i++)
         lines += r->body.p[i] == '\n';
-    if (lines == 0 || lines > IMPORT_BATCH_ROWS_MAX || r->body.p[r->body.n - 1] != '\n' || !name_valid(r->path)) {
-        answer_problem(a, 400, "batch_malformed", "a batch is 1 to %u lines, each ended, and names the subject's field",
+    if (lines == 0 || lines > IMPORT_BATCH_ROWS_MAX || r->body.p[r->body.n - 1] != '\n' ||
+        !name_valid(r->path)) {
+        answer_problem(a, 400, "batch_malformed",
+                       "a batch is 1 to %u lines, each ended, and names the subject's field",
                        IMPORT_BATCH_ROWS_MAX);
         return BOURN_OK;
     }

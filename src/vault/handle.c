@@ -1,0 +1,141 @@
+/* One request in, one answer staged: token, rights, state of the cell, then the operation's handler. */
+#include "vault/internal.h"
+
+#include "base/clock.h"
+
+enum {
+    NEEDS_TOKEN = 1,
+    DISCLOSES = 2,
+    RELIEVES = 4 /* withdrawals and erasures: may use reserved room */,
+    CHANGES = 8
+};
+
+struct operation_row {
+    handler *run;
+    unsigned flags;
+    uint32_t right; /* needed by itself; 0: the gate looks at rights, or none is needed */
+};
+
+static enum bourn_err handle_health(struct vault *v, const struct request *r, const struct gate_party *p,
+                                    struct answer *a)
+{
+    (void)v;
+    (void)r;
+    (void)p;
+    answer_json(a, 200);
+    buf_put_str(&a->body, "{\"status\":\"ok\"}");
+    return BOURN_OK;
+}
+
+static const struct operation_row operations[REQ_OP_MAX + 1] = {
+    [REQ_HEALTH] = {handle_health, 0, 0},
+    [REQ_RECORDS] = {handle_records, NEEDS_TOKEN | DISCLOSES, 0},
+    [REQ_RECORD] = {handle_records, NEEDS_TOKEN | DISCLOSES, 0},
+    [REQ_RECORD_NEW] = {handle_record_write, NEEDS_TOKEN | CHANGES, 0},
+    [REQ_RECORD_PUT] = {handle_record_write, NEEDS_TOKEN | CHANGES, 0},
+    [REQ_RECORD_DELETE] = {handle_record_delete, NEEDS_TOKEN | CHANGES, 0},
+    [REQ_ERASE] = {handle_erase, NEEDS_TOKEN | RELIEVES, RIGHT_ERASE},
+    [REQ_ENROLMENT] = {handle_enrolment, NEEDS_TOKEN | CHANGES, RIGHT_ENROL},
+    [REQ_ENROLMENT_LOOK] = {handle_enrolment_look, 0, 0},
+    [REQ_ENROLMENT_DONE] = {handle_enrolment_done, CHANGES, 0},
+    [REQ_CONSENT_REQUEST] = {handle_consent_request, NEEDS_TOKEN, RIGHT_CONSENT},
+    [REQ_CONSENT] = {handle_consent, NEEDS_TOKEN | CHANGES, RIGHT_CONSENT},
+    [REQ_CONSENTS] = {handle_consents, NEEDS_TOKEN, RIGHT_CONSENT},
+    [REQ_WITHDRAW] = {handle_withdraw, NEEDS_TOKEN | RELIEVES, RIGHT_CONSENT},
+    [REQ_WHOAMI] = {handle_whoami, NEEDS_TOKEN, 0},
+    [REQ_LEDGER_FILE] = {handle_ledger_file, 0, 0},
+    [REQ_ROWS_FILE] = {handle_rows_file, NEEDS_TOKEN, RIGHT_AUDIT},
+    [REQ_EVIDENCE] = {handle_evidence, NEEDS_TOKEN | DISCLOSES, 0},
+    [REQ_IMPORT] = {handle_import, NEEDS_TOKEN | CHANGES, 0},
+    [REQ_ADMIN_STATUS] = {handle_status, 0, 0},
+    [REQ_ADMIN_PARTY] = {handle_party, CHANGES, 0},
+    [REQ_ADMIN_PARTY_END] = {handle_party_end, RELIEVES, 0},
+    [REQ_ADMIN_PARTIES] = {handle_parties, 0, 0},
+    [REQ_ADMIN_COLLECTION] = {handle_collection, CHANGES, 0},
+    [REQ_ADMIN_COLLECTIONS] = {handle_collections, 0, 0},
+    [REQ_ADMIN_NOTICE] = {handle_notice, CHANGES, 0},
+    [REQ_ADMIN_PACK] = {handle_pack, CHANGES, 0},
+};
+
+/* The token's party, or NULL: unknown, expired and ended are one answer. */
+static enum bourn_err token_party(struct vault *v, struct slice token, const struct gate_party **out)
+{
+    uint8_t hash[32];
+    struct slice value;
+    *out = NULL;
+    crypto_sha256_1(hash, token);
+    enum bourn_err err = store_get(v->store, STORE_TOKEN, slice_of(hash, 32), &value);
+    if (err == BOURN_E_NOT_FOUND)
+        return BOURN_OK;
+    if (err)
+        return err;
+    if (value.n != 16)
+        return err_set(BOURN_E_CORRUPT, "a token's row is malformed");
+    const struct gate_party *p = world_party(v->world, be_get(value.p, 8));
+    if (p && p->ended == UINT64_MAX && v->now < be_get(value.p + 8, 8))
+        *out = p;
+    return BOURN_OK;
+}
+
+static void read_clocks(struct vault *v, bool *backwards)
+{
+    uint64_t wall = clock_wall_s();
+    *backwards = wall + CLOCK_BACK_S_MAX < v->last_time;
+    v->now = wall > v->last_time ? wall : v->last_time;
+    v->now_ms = clock_mono_ms();
+}
+
+/* Whether the cell can serve an operation of these flags now; false with the 503 made. */
+static bool can_serve(struct vault *v, unsigned flags, bool backwards, struct answer *a)
+{
+    if (backwards && flags & (DISCLOSES | CHANGES)) {
+        answer_problem(
+            a, 503, "clock_backwards",
+            "the cell's clock is behind its last entry: nothing is disclosed until it is set right");
+        return false;
+    }
+    if (!(flags & (DISCLOSES | CHANGES | RELIEVES)))
+        return true;
+    bool reserved = flags & RELIEVES;
+    bool full = journal_free_bytes(v->journal, reserved) < BATCH_BYTES_MAX ||
+                (!reserved && v->now_ms < v->full_until_ms);
+    if (full)
+        answer_problem(
+            a, 503, "storage_full",
+            "the cell has no room for its journal: nothing is disclosed or stored; free space on its volume");
+    return !full;
+}
+
+enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t route)
+{
+    bool backwards;
+    const struct gate_party *p = NULL;
+    struct answer *a = answer_new(v, r, route);
+    if (!a)
+        return err_set(BOURN_E_MEMORY, "out of memory for an answer");
+    v->requests_n++;
+    const struct operation_row *o = r->op <= REQ_OP_MAX ? &operations[r->op] : &operations[0];
+    if (!o->run) {
+        answer_problem(a, 501, "not_implemented", "this version does not do that");
+        return BOURN_OK;
+    }
+    read_clocks(v, &backwards);
+    if (o->flags & NEEDS_TOKEN) {
+        enum bourn_err err = token_party(v, r->token, &p);
+        if (err)
+            return err;
+        if (!p) {
+            answer_problem(a, 401, "token_invalid", "the token is unknown, expired or revoked");
+            return BOURN_OK;
+        }
+        if (o->right && !(p->rights & o->right)) {
+            answer_problem(a, 403, "right_missing", "the party's rights do not include this operation");
+            return BOURN_OK;
+        }
+    }
+    if (!can_serve(v, o->flags, backwards, a))
+        return BOURN_OK;
+    if (o->flags & RELIEVES)
+        v->reserved = true;
+    return o->run(v, r, p, a);
+}

@@ -1,0 +1,354 @@
+/* The second thread of the vault: it turns durable entries into bundles, rows and tiles, advances the file
+ * mark, and has the signer sign what is in files. It owns the ledger's files; what is shared stands under one
+ * mutex.
+ *
+ * Invariants: (1) only entries that the journal holds are pushed here; (2) the mark is written after the
+ * files are synced; (3) the signer is asked only for sizes up to the mark. */
+#include "vault/internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "ledger/ledger.h"
+#include "merkle/merkle.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define MARK_FILE "state/files"
+#define CATCH_UP_FLUSH_BYTES (16u << 20)
+#define QUEUE_BYTES_MAX (1u << 30)
+
+struct worker {
+    struct io_dir *cell;
+    struct ledger *ledger;
+    struct vault_signer signer;
+    struct merkle_vkey key;
+    uint64_t sequence; /* of the last frame whose entries were appended */
+    size_t unflushed;
+
+    pthread_t thread;
+    bool running;
+    int event;
+    pthread_mutex_t mutex; /* over what follows */
+    pthread_cond_t wake;
+    struct buf queue;
+    uint64_t queue_sequence;
+    bool urgent, stop;
+    struct worker_state state;
+};
+
+static enum bourn_err mark_read(struct io_dir *cell, uint64_t *size, uint64_t *sequence)
+{
+    struct buf b;
+    buf_init(&b, 256);
+    *size = *sequence = 0;
+    enum bourn_err err = io_read_all(cell, MARK_FILE, &b);
+    if (err == BOURN_E_NOT_FOUND) {
+        err = BOURN_OK;
+    } else if (err == BOURN_OK) {
+        const uint8_t *sp = b.n ? memchr(b.p, ' ', b.n) : NULL;
+        if (!sp || b.p[b.n - 1] != '\n' || !decimal_get(slice_of(b.p, (size_t)(sp - b.p)), size) ||
+            !decimal_get(slice_of(sp + 1, b.n - 2 - (size_t)(sp - b.p)), sequence))
+            err = err_set(BOURN_E_CORRUPT, "%s is malformed", MARK_FILE);
+    }
+    buf_release(&b);
+    return err;
+}
+
+static enum bourn_err mark_write(struct worker *w)
+{
+    struct buf b;
+    buf_init(&b, 64);
+    buf_printf(&b, "%llu %llu\n", (unsigned long long)ledger_size(w->ledger),
+               (unsigned long long)w->sequence);
+    enum bourn_err err = buf_check(&b);
+    if (err == BOURN_OK)
+        err = io_write_new(w->cell, MARK_FILE, buf_slice(&b), true);
+    buf_release(&b);
+    return err;
+}
+
+static enum bourn_err append(struct worker *w, struct slice in, uint64_t sequence)
+{
+    while (in.n) {
+        bourn_assert(in.n >= 2);
+        size_t n = (size_t)be_get(in.p, 2);
+        bourn_assert(in.n >= 6 + n);
+        size_t rows = (size_t)be_get(in.p + 2 + n, 4);
+        bourn_assert(in.n - 6 - n >= rows);
+        enum bourn_err err = ledger_append(w->ledger, slice_of(in.p + 2, n), slice_of(in.p + 6 + n, rows));
+        if (err)
+            return err;
+        w->unflushed += n + rows;
+        in = slice_of(in.p + 6 + n + rows, in.n - 6 - n - rows);
+    }
+    w->sequence = sequence;
+    return BOURN_OK;
+}
+
+static enum bourn_err flush(struct worker *w)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    TRY(ledger_flush(w->ledger));
+    TRY(mark_write(w));
+    w->unflushed = 0;
+    pthread_mutex_lock(&w->mutex);
+    w->state.files_size = ledger_size(w->ledger);
+    w->state.files_sequence = w->sequence;
+    pthread_mutex_unlock(&w->mutex);
+out:
+    return err;
+}
+
+static enum bourn_err publish(struct worker *w, uint64_t head)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct merkle_hash root, proof[MERKLE_PROOF_MAX];
+    uint64_t size = ledger_size(w->ledger);
+    uint8_t signature[CRYPTO_SIGNATURE_BYTES];
+    size_t n = 0;
+    struct buf note;
+    buf_init(&note, 4096);
+    ledger_root(w->ledger, &root);
+    TRY(ledger_consistency(w->ledger, head, proof, &n));
+    TRY(w->signer.sign(w->signer.ctx, size, root.b, proof[0].b, n, signature));
+    merkle_checkpoint_body(&note, slice_str(w->key.name), size, &root);
+    if (!crypto_verify(signature, buf_slice(&note), w->key.key)) {
+        err = err_set(BOURN_E_CRYPTO, "the signer's signature does not verify under ledger.vkey");
+        goto out;
+    }
+    buf_put_str(&note, "\n");
+    merkle_note_sign_line(&note, &w->key, slice_of(signature, sizeof signature));
+    TRY(buf_check(&note));
+    TRY(ledger_publish(w->ledger, buf_slice(&note)));
+    pthread_mutex_lock(&w->mutex);
+    w->state.signed_size = size;
+    w->state.full = false;
+    pthread_mutex_unlock(&w->mutex);
+    uint64_t one = 1;
+    if (write(w->event, &one, sizeof one) != sizeof one)
+        err = err_sys(BOURN_E_IO, "eventfd of the ledger worker");
+out:
+    buf_release(&note);
+    return err;
+}
+
+enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker **out,
+                          uint64_t *files_sequence, uint64_t *files_size)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct buf vkey;
+    buf_init(&vkey, 1024);
+    struct worker *w = calloc(1, sizeof *w);
+    if (!w)
+        return err_set(BOURN_E_MEMORY, "out of memory for the ledger worker");
+    w->cell = cell;
+    w->event = -1;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&w->mutex, NULL);
+    pthread_cond_init(&w->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    buf_init(&w->queue, QUEUE_BYTES_MAX);
+    TRY(io_read_all(cell, "ledger.vkey", &vkey));
+    while (vkey.n && vkey.p[vkey.n - 1] == '\n')
+        vkey.n--;
+    TRY(merkle_vkey_get(buf_slice(&vkey), &w->key));
+    bourn_assert(strcmp(w->key.name, origin) == 0);
+    TRY(mark_read(cell, files_size, files_sequence));
+    TRY(ledger_open(cell, *files_size, &w->ledger));
+    w->sequence = *files_sequence;
+    w->state.files_size = *files_size;
+    w->state.files_sequence = *files_sequence;
+    w->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    err = w->event < 0 ? err_sys(BOURN_E_IO, "eventfd of the ledger worker") : BOURN_OK;
+out:
+    buf_release(&vkey);
+    if (err)
+        worker_free(w);
+    *out = err ? NULL : w;
+    return err;
+}
+
+enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t sequence)
+{
+    enum bourn_err err = append(w, entries, sequence);
+    if (err == BOURN_OK && w->unflushed > CATCH_UP_FLUSH_BYTES)
+        err = flush(w);
+    return err;
+}
+
+static void fail(struct worker *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->state.failed = true;
+    snprintf(w->state.why, sizeof w->state.why, "%s", err_text());
+    pthread_mutex_unlock(&w->mutex);
+    uint64_t one = 1;
+    if (write(w->event, &one, sizeof one) < 0)
+        log_error("%s", err_text());
+}
+
+/* Waits until there is work and it is due: at once if urgent, else CHECKPOINT_INTERVAL_MS / 2 after the last
+ * checkpoint. Takes the queue. False when told to stop and nothing is left. */
+static bool take(struct worker *w, uint64_t last_ms, bool retry, struct buf *out, uint64_t *sequence)
+{
+    uint64_t due = last_ms + (retry ? 1000 : CHECKPOINT_INTERVAL_MS / 2);
+    pthread_mutex_lock(&w->mutex);
+    for (;;) {
+        uint64_t now = clock_mono_ms();
+        bool work = w->queue.n || retry;
+        if (w->stop || (work && (now >= due || (w->urgent && !retry))))
+            break;
+        if (work) {
+            struct timespec until = {(time_t)(due / 1000), (long)(due % 1000) * 1000000};
+            pthread_cond_timedwait(&w->wake, &w->mutex, &until);
+        } else {
+            pthread_cond_wait(&w->wake, &w->mutex);
+        }
+    }
+    bool go = w->queue.n || retry;
+    struct buf empty = *out; /* swap: both keep their memory */
+    *out = w->queue;
+    w->queue = empty;
+    buf_clear(&w->queue);
+    *sequence = w->queue_sequence;
+    w->urgent = false;
+    pthread_mutex_unlock(&w->mutex);
+    return go;
+}
+
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+    struct buf batch;
+    uint64_t last_ms = 0, sequence, head = w->state.signed_size;
+    bool retry = false;
+    buf_init(&batch, QUEUE_BYTES_MAX);
+    while (take(w, last_ms, retry, &batch, &sequence)) {
+        enum bourn_err err = batch.n ? append(w, buf_slice(&batch), sequence) : BOURN_OK;
+        buf_clear(&batch);
+        if (err == BOURN_OK)
+            err = flush(w);
+        if (err == BOURN_OK)
+            err = publish(w, head);
+        last_ms = clock_mono_ms();
+        retry = err == BOURN_E_FULL;
+        if (err == BOURN_OK)
+            head = ledger_size(w->ledger);
+        if (retry) {
+            log_warning("%s; checkpoints wait for space", err_text());
+            pthread_mutex_lock(&w->mutex);
+            w->state.full = true;
+            bool stop = w->stop;
+            pthread_mutex_unlock(&w->mutex);
+            if (stop)
+                break;
+        } else if (err) {
+            fail(w);
+            break;
+        }
+    }
+    buf_release(&batch);
+    return NULL;
+}
+
+/* The head that the signer keeps must lie on this log: else the cell was restored from an old backup, or
+ * forked. */
+static enum bourn_err check_head(struct worker *w, uint64_t size, const uint8_t root[32])
+{
+    struct merkle_hash mine;
+    if (size > ledger_size(w->ledger))
+        return err_set(
+            BOURN_E_CORRUPT,
+            "the signer has signed %llu entries, but the cell holds only %llu: was an old backup restored? "
+            "Restore the newest journal; if it is lost, open a new cell with a new origin that carries over "
+            "all withdrawals and erasures",
+            (unsigned long long)size, (unsigned long long)ledger_size(w->ledger));
+    enum bourn_err err = ledger_root_at(w->ledger, size, &mine);
+    if (err)
+        return err;
+    if (memcmp(mine.b, root, 32) != 0)
+        return err_set(
+            BOURN_E_CORRUPT,
+            "the signer's head of %llu entries is not on this cell's log: it was altered or forked; restore "
+            "the journal that belongs to it",
+            (unsigned long long)size);
+    return BOURN_OK;
+}
+
+enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    uint64_t size;
+    uint8_t root[32];
+    w->signer = *s;
+    TRY(s->head(s->ctx, &size, root));
+    TRY(flush(w));
+    TRY(check_head(w, size, root));
+    if (ledger_size(w->ledger))
+        TRY(publish(w, size));
+    if (pthread_create(&w->thread, NULL, run, w) != 0) {
+        err = err_set(BOURN_E_UNAVAILABLE, "the ledger worker's thread could not be started");
+        goto out;
+    }
+    w->running = true;
+    err = BOURN_OK;
+out:
+    return err;
+}
+
+void worker_push(struct worker *w, struct slice entries, uint64_t sequence, bool urgent)
+{
+    pthread_mutex_lock(&w->mutex);
+    buf_put_slice(&w->queue, entries);
+    bourn_assert(
+        !w->queue.failed); /* what is durable must reach the files: recovery does it after a restart */
+    w->queue_sequence = sequence;
+    w->urgent = w->urgent || urgent;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    if (w->running) {
+        pthread_mutex_lock(&w->mutex);
+        w->stop = true;
+        pthread_cond_signal(&w->wake);
+        pthread_mutex_unlock(&w->mutex);
+        pthread_join(w->thread, NULL);
+    }
+    if (w->ledger)
+        ledger_close(w->ledger);
+    if (w->event >= 0)
+        close(w->event);
+    buf_release(&w->queue);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->mutex);
+    free(w);
+}
+
+int worker_wait_fd(const struct worker *w)
+{
+    return w->event;
+}
+
+void worker_state(struct worker *w, struct worker_state *out)
+{
+    if (!w) {
+        *out = (struct worker_state){0};
+        return;
+    }
+    pthread_mutex_lock(&w->mutex);
+    *out = w->state;
+    pthread_mutex_unlock(&w->mutex);
+}
