@@ -1,0 +1,195 @@
+#include "admin.h"
+#include "base/text.h"
+#include "feed.h"
+#include "infer.h"
+#include "schema.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char help_collection_add[] =
+    "bourn collection add CELL NAME --infer FILE | --schema FILE.yaml [--format csv|ndjson] [--sensitive]\n"
+    "                     [--retention DAYS] [--json]\n"
+    "  Declares what records of a collection hold; a record with anything else is refused. The schema that "
+    "was made is\n"
+    "  printed as YAML (or, with --json, as the cell was given it). The same name again changes the schema: "
+    "that takes\n"
+    "  effect after the delay that the cell's genesis names.\n"
+    "  --infer      looks at every value of FILE (- is standard input) and takes the narrowest type that all "
+    "of them\n"
+    "               have as they are written; an empty value fits every type\n"
+    "  --schema     fields: [{name: …, type: text|integer|decimal|boolean|date|datetime|json, required: "
+    "true,\n"
+    "               sensitive: true, searchable: true}, …], sensitive: true, retention_days: N\n"
+    "  --sensitive  the collection holds sensitive data: packs may ask for more\n";
+const char help_collection_list[] = "bourn collection list CELL [--json]\n"
+                                    "  Shows the collections.\n";
+
+/* Looks the field up by its decoded name; makes it if it is new. NULL and an error text if it cannot be. */
+static struct schema_field *field(struct schema *s, struct slice raw)
+{
+    for (size_t i = 0; i < s->fields_n; i++)
+        if (json_string_is(raw, slice_str(s->field[i].name)))
+            return &s->field[i];
+    struct slice name = slice_of(raw.p + 1, raw.n - 2);
+    if (!name_valid(name) || s->fields_n == FIELDS_PER_COLLECTION_MAX) {
+        (void)err_set(
+            BOURN_E_FORMAT,
+            s->fields_n == FIELDS_PER_COLLECTION_MAX
+                ? "more fields than a collection may have"
+                : "a member's name is not one a field can have (up to 64 letters, digits, _ - and .)");
+        return NULL;
+    }
+    struct schema_field *f = &s->field[s->fields_n++];
+    memcpy(f->name, name.p, name.n);
+    return f;
+}
+
+static enum bourn_err look(struct feed *r, const struct feed_row *row, struct schema *s, struct infer *types)
+{
+    if (r->format == FEED_CSV) {
+        for (size_t i = 0; i < r->csv.columns; i++)
+            infer_text(&types[i], row->value[i]);
+        return BOURN_OK;
+    }
+    struct json_value v;
+    struct json_member m;
+    size_t at = 0;
+    enum bourn_err err = json_check(row->json, &v);
+    while (err == BOURN_OK && json_next(v, &at, &m)) {
+        size_t before = s->fields_n;
+        struct schema_field *f = field(s, m.name);
+        if (!f)
+            return err_set(BOURN_E_FORMAT, "line %llu: %s", (unsigned long long)row->line, err_text());
+        struct infer *t = &types[f - s->field];
+        if (s->fields_n > before)
+            infer_init(t);
+        infer_json(t, m.value);
+    }
+    return err;
+}
+
+static enum bourn_err infer_rows(struct feed *r, struct schema *s)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct infer *types = calloc(FIELDS_PER_COLLECTION_MAX, sizeof *types);
+    struct feed_row row;
+    uint64_t bad = 0, rows = 0, first = 0;
+    if (!types)
+        return err_set(BOURN_E_MEMORY, "out of memory");
+    for (size_t i = 0; r->format == FEED_CSV && i < r->csv.columns; i++) {
+        snprintf(s->field[i].name, sizeof s->field[i].name, "%s", r->name[i]);
+        infer_init(&types[i]);
+        s->fields_n++;
+    }
+    while ((err = feed_next(r, &row)) == BOURN_OK) {
+        if (row.reason && bad++ == 0)
+            first = row.line;
+        if (row.reason)
+            continue;
+        rows++;
+        TRY(look(r, &row, s, types));
+    }
+    if (err != BOURN_E_NOT_FOUND)
+        goto out;
+    err = BOURN_OK;
+    for (size_t i = 0; i < s->fields_n; i++)
+        s->field[i].type = infer_type(&types[i]);
+    if (bad)
+        cli_note("%llu bad rows were left out, the first on line %llu: the import will report them",
+                 (unsigned long long)bad, (unsigned long long)first);
+    if (s->fields_n == 0)
+        err = err_set(BOURN_E_FORMAT, "there is nothing to infer a schema from");
+    else
+        cli_note("%llu rows, %zu fields", (unsigned long long)rows, s->fields_n);
+out:
+    free(types);
+    return err;
+}
+
+enum bourn_err schema_infer(const char *path, const char *format, struct schema *out)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    enum feed_format f;
+    struct feed r;
+    *out = (struct schema){.fields_n = 0};
+    TRY(feed_format(path, format, &f));
+    int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(BOURN_E_NOT_FOUND, "cannot open %s", path);
+    err = feed_open(&r, fd, f);
+    if (err == BOURN_OK) {
+        err = infer_rows(&r, out);
+        feed_close(&r);
+    }
+    if (fd != STDIN_FILENO)
+        close(fd);
+out:
+    return err;
+}
+
+static int send_schema(const char *cell, const char *name, const struct schema *s, bool json)
+{
+    struct buf body, answer, text;
+    struct json_value v, index;
+    buf_init(&body, REQUEST_BODY_BYTES_MAX);
+    buf_init(&answer, REQUEST_BODY_BYTES_MAX);
+    buf_init(&text, REQUEST_BODY_BYTES_MAX);
+    schema_put_json(&body, s, name);
+    struct request r = {.id = 1, .op = REQ_ADMIN_COLLECTION, .body = buf_slice(&body)};
+    int code = admin_call(cell, &r, &answer, &v);
+    if (code == CLI_DONE) {
+        if (json_find(v, "index", &index))
+            cli_note("collection %s: entry %.*s", name, SLICE_ARG(index.raw));
+        if (json) {
+            buf_put_slice(&text, buf_slice(&body));
+            buf_put_u8(&text, '\n');
+        } else {
+            schema_put_yaml(&text, s);
+        }
+        code = cli_out(buf_slice(&text));
+    }
+    buf_release(&body);
+    buf_release(&answer);
+    buf_release(&text);
+    return code;
+}
+
+int cmd_collection_add(int argc, char **argv)
+{
+    enum { INFER, SCHEMA, FORMAT, SENSITIVE, RETENTION, JSON };
+    static const struct opt options[] = {{"infer", true},      {"schema", true},    {"format", true},
+                                         {"sensitive", false}, {"retention", true}, {"json", false}};
+    static struct schema s; /* some 20 KB */
+    struct opts o = {.argc = argc, .argv = argv};
+    const char *value, *set[6] = {NULL}, *words[2] = {NULL, NULL};
+    uint64_t days = 0;
+    size_t n = 0;
+    int option;
+    while ((option = opt_next(&o, options, 6, &value)) != OPT_END) {
+        if (option == OPT_BAD)
+            return CLI_USAGE;
+        if (option >= 0)
+            set[option] = value;
+        else if (n < 2)
+            words[n++] = value;
+        else
+            return cli_fail(CLI_USAGE, "too many operands: bourn collection add CELL NAME …");
+    }
+    if (n != 2 || !set[INFER] == !set[SCHEMA])
+        return cli_fail(CLI_USAGE, "usage:\n%s", help_collection_add);
+    if (!name_valid(slice_str(words[1])))
+        return cli_fail(CLI_USAGE, "%s is not a name: up to 64 letters, digits, _ - and .", words[1]);
+    if (set[RETENTION] && (!decimal_get(slice_str(set[RETENTION]), &days) || days == 0 || days > 365000))
+        return cli_fail(CLI_USAGE, "--retention: a number of days from 1 to 365000 is wanted");
+    enum bourn_err err =
+        set[INFER] ? schema_infer(set[INFER], set[FORMAT], &s) : schema_read(set[SCHEMA], &s);
+    if (err != BOURN_OK)
+        return cli_err(err);
+    s.sensitive = s.sensitive || set[SENSITIVE];
+    if (days)
+        s.retention_s = days * 86400;
+    return send_schema(words[0], words[1], &s, set[JSON] != NULL);
+}
