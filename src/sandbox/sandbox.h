@@ -1,7 +1,7 @@
-/* Confinement of a role by the kernel: no new privileges, no core dump, Landlock, then seccomp with an allow list of
- * its own (violation: the process is killed). On by default; a debug build (BOURN_DEBUG) can switch it off with
- * BOURN_SANDBOX=off, which sanitizers need. A release build has no switch and refuses to start where the kernel
- * lacks seccomp or Landlock. */
+/* Confinement of a role by the kernel: no new privileges, no core dump, Landlock, then seccomp with an allow
+ * list of its own (violation: the process is killed). On by default; a debug build (BOURN_DEBUG) can switch
+ * it off with BOURN_SANDBOX=off, which sanitizers need. A release build has no switch and refuses to start
+ * where the kernel lacks seccomp or Landlock. */
 #ifndef BOURN_SANDBOX_SANDBOX_H
 #define BOURN_SANDBOX_SANDBOX_H
 
@@ -11,8 +11,8 @@
 
 enum sandbox_role { SANDBOX_PARENT, SANDBOX_FRONT, SANDBOX_VAULT, SANDBOX_SIGNER };
 
-/* Call after everything the role may not do any more (opening, binding, mapping its rings) and before its threads
- * start. `writable`: the one folder that vault may use (NULL for the others). */
+/* Call after everything the role may not do any more (opening, binding, mapping its rings) and before its
+ * threads start. `writable`: the one folder that vault may use (NULL for the others). */
 enum bourn_err sandbox_enter(enum sandbox_role role, const char *writable) BOURN_MUST_USE;
 /* Whether sandbox_enter would confine: false only in a debug build that was told so. */
 bool sandbox_on(void);

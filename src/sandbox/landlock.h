@@ -1,0 +1,13 @@
+/* Landlock (Linux 5.13, docs.kernel.org/userspace-api/landlock.html) by system call: the C library has no
+ * functions. */
+#ifndef BOURN_SANDBOX_LANDLOCK_H
+#define BOURN_SANDBOX_LANDLOCK_H
+
+#include "base/err.h"
+
+/* Refuses every file-system right and every TCP bind and connect that the running kernel knows, but reading
+ * and writing below `writable` (NULL: none); also signals and abstract sockets to processes outside, unless
+ * may_signal. */
+enum bourn_err landlock_restrict(const char *writable, int may_signal) BOURN_MUST_USE;
+
+#endif
