@@ -1,0 +1,234 @@
+/* The vault's process: requests from front's ring and from admin.sock go into batches; the signer is asked by
+ * the ledger worker's thread alone. */
+#include "vault/vault.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "crypto/crypto.h"
+#include "role/admin.h"
+#include "role/role.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FRONT_WAITING_BYTES_MAX                                                                              \
+    (64u << 20) /* answers that front has not taken yet: then it is not listened to */
+
+struct vault_role {
+    struct vault *vault;
+    struct ring *front, *signer;
+    struct admin *admin;
+    struct buf message;
+    enum bourn_err send_err; /* of an answer that could not be sent: fatal */
+};
+
+static void answer(void *ctx, uint64_t route, const struct reply *r)
+{
+    struct vault_role *x = ctx;
+    if (route) {
+        admin_answer(x->admin, route, r);
+        return;
+    }
+    buf_clear(&x->message);
+    reply_encode(&x->message, r);
+    enum bourn_err err = buf_check(&x->message);
+    if (err == BOURN_OK)
+        err = ring_send(x->front, IPC_REPLY, buf_slice(&x->message));
+    buf_clear(&x->message);
+    x->send_err = x->send_err ? x->send_err : err;
+}
+
+/* --- the signer, asked from the worker's thread
+ * ---------------------------------------------------------------- */
+
+static enum bourn_err signer_wait(struct ring *ring, uint32_t want, size_t size, struct slice *message)
+{
+    for (;;) {
+        uint32_t type;
+        enum bourn_err err = ring_receive(ring, &type, message);
+        if (err == BOURN_OK)
+            return type == want && message->n == size
+                       ? BOURN_OK
+                       : err_set(BOURN_E_FORMAT, "the signer sent a message of type %u, %zu bytes", type,
+                                 message->n);
+        if (err != BOURN_E_NOT_FOUND)
+            return err;
+        struct pollfd p = {ring_wait_fd(ring), POLLIN, 0};
+        if (poll(&p, 1, -1) < 0 && errno != EINTR)
+            return err_sys(BOURN_E_IO, "wait for the signer");
+    }
+}
+
+static enum bourn_err signer_head(void *ctx, uint64_t *size, uint8_t root[32])
+{
+    struct slice m;
+    enum bourn_err err = signer_wait(ctx, IPC_SIGN_HEAD, 40, &m);
+    if (err)
+        return err;
+    *size = be_get(m.p, 8);
+    memcpy(root, m.p + 8, 32);
+    return BOURN_OK;
+}
+
+static enum bourn_err signer_sign(void *ctx, uint64_t size, const uint8_t root[32], const uint8_t *proof,
+                                  size_t proof_n, uint8_t signature[64])
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct buf b;
+    struct slice m;
+    buf_init(&b, 4096);
+    buf_put_be(&b, size, 8);
+    buf_put(&b, root, 32);
+    buf_put_be(&b, proof_n, 2);
+    buf_put(&b, proof, 32 * proof_n);
+    TRY(buf_check(&b));
+    TRY(ring_send(ctx, IPC_SIGN, buf_slice(&b)));
+    TRY(ring_kick(ctx));
+    TRY(signer_wait(ctx, IPC_SIGNATURE, 72, &m));
+    if (be_get(m.p, 8) != size) {
+        err = err_set(BOURN_E_FORMAT, "the signer signed another size than was asked");
+        goto out;
+    }
+    memcpy(signature, m.p + 8, 64);
+    err = BOURN_OK;
+out:
+    buf_release(&b);
+    return err;
+}
+
+/* --- the loop
+ * ----------------------------------------------------------------------------------------------------- */
+
+static enum bourn_err take_front(struct vault_role *x, bool *more)
+{
+    *more = false;
+    while (ring_waiting_bytes(x->front) < FRONT_WAITING_BYTES_MAX) {
+        uint32_t type;
+        struct slice message;
+        struct request r;
+        if (vault_batch_full(x->vault)) {
+            *more = true;
+            return BOURN_OK;
+        }
+        enum bourn_err err = ring_receive(x->front, &type, &message);
+        if (err == BOURN_E_NOT_FOUND)
+            return BOURN_OK;
+        if (err == BOURN_OK && type != IPC_REQUEST)
+            err = err_set(BOURN_E_FORMAT, "front may not send messages of type %u", type);
+        if (err == BOURN_OK)
+            err = request_decode(message, REQ_FROM_FRONT, &r);
+        if (err == BOURN_OK)
+            err = vault_handle(x->vault, &r, 0);
+        if (err)
+            return err;
+    }
+    return BOURN_OK;
+}
+
+static enum bourn_err take_admin(struct vault_role *x, bool *more)
+{
+    struct request r;
+    uint64_t route;
+    while (!vault_batch_full(x->vault)) {
+        if (!admin_next(x->admin, &r, &route))
+            return BOURN_OK;
+        enum bourn_err err = vault_handle(x->vault, &r, route);
+        if (err)
+            return err;
+    }
+    *more = true;
+    return BOURN_OK;
+}
+
+static enum bourn_err turn(struct vault_role *x, int timeout_ms, int control, bool *drain)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct pollfd p[3 + 1 + ADMIN_CONNECTIONS_MAX];
+    bool more_front = false, more_admin = false;
+    p[0] = (struct pollfd){ring_wait_fd(x->front), POLLIN, 0};
+    p[1] = (struct pollfd){vault_wait_fd(x->vault), POLLIN, 0};
+    p[2] = (struct pollfd){control, POLLIN, 0};
+    size_t n = admin_poll(x->admin, p + 3);
+    if (poll(p, n + 3, timeout_ms) < 0 && errno != EINTR) {
+        err = err_sys(BOURN_E_IO, "poll");
+        goto out;
+    }
+    *drain = p[2].revents != 0;
+    admin_io(x->admin, p + 3, n);
+    do {
+        TRY(take_front(x, &more_front));
+        TRY(take_admin(x, &more_admin));
+        TRY(vault_commit(x->vault));
+        TRY(ring_kick(x->front));
+    } while (more_front || more_admin);
+    if (p[1].revents)
+        TRY(vault_published(x->vault));
+    TRY(ring_kick(x->front));
+    err = x->send_err;
+out:
+    return err;
+}
+
+static enum bourn_err serve(struct vault_role *x, int control)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    unsigned next_ms = 0;
+    bool drain = false;
+    uint64_t due = 0;
+    while (!drain) {
+        uint64_t now = clock_mono_ms();
+        if (now >= due) {
+            TRY(vault_tick(x->vault, &next_ms));
+            TRY(ring_kick(x->front));
+            due = clock_mono_ms() + next_ms;
+            now = clock_mono_ms();
+        }
+        TRY(turn(x, (int)(due > now ? due - now : 0), control, &drain));
+    }
+    err = BOURN_OK;
+out:
+    return err;
+}
+
+static enum bourn_err start(struct vault_role *x, const struct ring_fds *front, const struct ring_fds *signer,
+                            const char *cell)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct vault_signer how = {NULL, signer_head, signer_sign};
+    TRY(crypto_init());
+    TRY(ring_open(front, &x->front));
+    TRY(ring_open(signer, &x->signer));
+    TRY(admin_listen(cell, &x->admin));
+    TRY(sandbox_enter(SANDBOX_VAULT, cell));
+    TRY(vault_open(cell, answer, x, &x->vault));
+    TRY(admin_publish(x->admin, cell));
+    how.ctx = x->signer;
+    TRY(vault_start(x->vault, &how));
+out:
+    return err;
+}
+
+int role_vault(const struct ring_fds *front, const struct ring_fds *signer, int control, const char *cell)
+{
+    struct vault_role x = {0};
+    log_init("vault", LOG_LEVEL_INFO);
+    buf_init_secret(&x.message, IPC_MESSAGE_BYTES_MAX);
+    enum bourn_err err = start(&x, front, signer, cell);
+    if (err == BOURN_OK && write(control, "ready\n", 6) != 6)
+        err = err_sys(BOURN_E_IO, "tell the parent");
+    if (err == BOURN_OK)
+        err = serve(&x, control);
+    if (err) {
+        log_error("%s", err_text());
+        _exit(70); /* fail closed: no tidy shutdown may touch what recovery will sort out */
+    }
+    vault_close(x.vault);
+    admin_close(x.admin, cell);
+    ring_close(x.front);
+    ring_close(x.signer);
+    buf_release(&x.message);
+    return 0;
+}
