@@ -45,8 +45,8 @@ enum bourn_err admin_listen(const char *cell, struct admin **out)
         a->c[i].fd = -1;
     buf_init_secret(&a->scratch, IPC_MESSAGE_BYTES_MAX);
     /* A cell's path may be longer than sun_path: bind by way of its descriptor. */
-    snprintf(sa.sun_path, sizeof sa.sun_path, "/proc/self/fd/%d/admin.sock.new", dir);
-    unlinkat(dir, "admin.sock.new", 0);
+    snprintf(sa.sun_path, sizeof sa.sun_path, "/proc/self/fd/%d/admin.sock", dir);
+    unlinkat(dir, "admin.sock", 0);
     a->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t old = umask(0177);
     int rc = a->listener < 0 ? -1 : bind(a->listener, (struct sockaddr *)&sa, sizeof sa);
@@ -64,15 +64,6 @@ out:
     }
     *out = a;
     return err;
-}
-
-enum bourn_err admin_publish(struct admin *a, const char *cell)
-{
-    char from[4096], to[4096];
-    (void)a;
-    snprintf(from, sizeof from, "%s/admin.sock.new", cell);
-    snprintf(to, sizeof to, "%s/admin.sock", cell);
-    return rename(from, to) == 0 ? BOURN_OK : err_sys(BOURN_E_IO, "put %s in place", to);
 }
 
 static void drop(struct connection *c)

@@ -9,10 +9,8 @@
 
 struct admin;
 
-/* Binds `cell`/admin.sock.new, mode 0600, and listens. Before the sandbox. */
+/* Binds `cell`/admin.sock, mode 0600, and listens. The cell's lock is held; before the sandbox. */
 enum bourn_err admin_listen(const char *cell, struct admin **out) BOURN_MUST_USE;
-/* Puts it in place, once the cell's lock is held. */
-enum bourn_err admin_publish(struct admin *a, const char *cell) BOURN_MUST_USE;
 void admin_close(struct admin *a, const char *cell); /* removes the name too */
 
 /* Descriptors to poll: at most ADMIN_CONNECTIONS_MAX + 1. */

@@ -198,13 +198,14 @@ static enum bourn_err start(struct vault_role *x, const struct ring_fds *front, 
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct vault_signer how = {NULL, signer_head, signer_sign};
+    int lock;
     TRY(crypto_init());
     TRY(ring_open(front, &x->front));
     TRY(ring_open(signer, &x->signer));
+    TRY(vault_lock(cell, &lock));
     TRY(admin_listen(cell, &x->admin));
     TRY(sandbox_enter(SANDBOX_VAULT, cell));
-    TRY(vault_open(cell, answer, x, &x->vault));
-    TRY(admin_publish(x->admin, cell));
+    TRY(vault_open(cell, lock, answer, x, &x->vault));
     how.ctx = x->signer;
     TRY(vault_start(x->vault, &how));
 out:

@@ -152,6 +152,7 @@ enum bourn_err vault_create(const char *path, const struct vault_genesis *g)
     char partial[4096];
     uint8_t public_key[32];
     struct vault *v = NULL;
+    int lock = -1;
     struct stat st;
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/')
@@ -166,7 +167,9 @@ enum bourn_err vault_create(const char *path, const struct vault_genesis *g)
         return err_sys(BOURN_E_IO, "make the folder %s", partial);
     err = write_folders(partial, g, public_key);
     if (err == BOURN_OK)
-        err = vault_open(partial, no_answer, NULL, &v);
+        err = vault_lock(partial, &lock);
+    if (err == BOURN_OK)
+        err = vault_open(partial, lock, no_answer, NULL, &v);
     if (err == BOURN_OK)
         err = put_genesis(v, g, public_key);
     vault_close(v);

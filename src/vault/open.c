@@ -129,18 +129,22 @@ out:
 /* --- open
  * ------------------------------------------------------------------------------------------------------- */
 
-static enum bourn_err take_lock(struct vault *v, const char *path)
+enum bourn_err vault_lock(const char *path, int *fd)
 {
     char name[4096];
     snprintf(name, sizeof name, "%s/lock", path);
-    v->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (v->lock_fd < 0)
+    *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*fd < 0)
         return err_sys(BOURN_E_IO, "open %s", name);
-    if (flock(v->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK
-                   ? err_set(BOURN_E_UNAVAILABLE, "%s: the cell is being served by another process", path)
-                   : err_sys(BOURN_E_IO, "lock %s", name);
-    return BOURN_OK;
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+        return BOURN_OK;
+    enum bourn_err err =
+        errno == EWOULDBLOCK
+            ? err_set(BOURN_E_UNAVAILABLE, "%s: the cell is being served by another process", path)
+            : err_sys(BOURN_E_IO, "lock %s", name);
+    close(*fd);
+    *fd = -1;
+    return err;
 }
 
 static enum bourn_err read_origin(struct vault *v)
@@ -192,7 +196,6 @@ static enum bourn_err open_parts(struct vault *v, const char *path)
     enum bourn_err err = BOURN_E_INTERNAL;
     char store[4096];
     uint8_t id_key[32];
-    TRY(take_lock(v, path));
     TRY(io_dir_open(path, &v->cell));
     TRY(io_dir_at(v->cell, "journal", false, &v->cell_journal));
     TRY(read_origin(v));
@@ -242,14 +245,14 @@ static void free_all(struct vault *v)
     free(v);
 }
 
-enum bourn_err vault_open(const char *path, vault_answer answer, void *ctx, struct vault **out)
+enum bourn_err vault_open(const char *path, int lock_fd, vault_answer answer, void *ctx, struct vault **out)
 {
     struct vault *v = calloc(1, sizeof *v);
     if (!v)
         return err_set(BOURN_E_MEMORY, "out of memory for the vault");
     v->answer = answer;
     v->answer_ctx = ctx;
-    v->lock_fd = -1;
+    v->lock_fd = lock_fd;
     v->answers_tail = &v->answers;
     v->now = clock_wall_s();
     v->now_ms = v->store_committed_ms = clock_mono_ms();

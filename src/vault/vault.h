@@ -1,5 +1,5 @@
-/* The vault: decides requests through the gate, seals, appends, commits in batches, and only then answers. One thread
- * owns a vault; a second thread of its own writes the ledger's files and asks the signer. */
+/* The vault: decides requests through the gate, seals, appends, commits in batches, and only then answers.
+ * One thread owns a vault; a second thread of its own writes the ledger's files and asks the signer. */
 #ifndef BOURN_VAULT_VAULT_H
 #define BOURN_VAULT_VAULT_H
 
@@ -16,38 +16,44 @@ struct vault_genesis {
     const struct vault_pack *packs; /* policy entries directly behind genesis */
     size_t packs_n;
 };
-/* Makes the folder `path` (must not exist or be empty) with keys, journal, ledger.vkey and bourn.yaml, and the first
- * frame: genesis, policies, config. Nothing is left behind on failure. */
+/* Makes the folder `path` (must not exist or be empty) with keys, journal, ledger.vkey and bourn.yaml, and
+ * the first frame: genesis, policies, config. Nothing is left behind on failure. */
 enum bourn_err vault_create(const char *path, const struct vault_genesis *g) BOURN_MUST_USE;
 
-/* Called with each answer, in the vault's thread; the reply's slices are borrowed and wiped after the call. */
+/* Called with each answer, in the vault's thread; the reply's slices are borrowed and wiped after the call.
+ */
 typedef void (*vault_answer)(void *ctx, uint64_t route, const struct reply *r);
 
-/* Recovers and opens the cell; takes its lock. */
-enum bourn_err vault_open(const char *path, vault_answer answer, void *ctx, struct vault **out) BOURN_MUST_USE;
+/* Takes the cell's lock, so that nobody else serves it. *fd holds it until closed. BOURN_E_UNAVAILABLE if
+ * taken. */
+enum bourn_err vault_lock(const char *path, int *fd) BOURN_MUST_USE;
+/* Recovers and opens the cell; owns lock_fd (of vault_lock) from here on, also on failure. */
+enum bourn_err vault_open(const char *path, int lock_fd, vault_answer answer, void *ctx,
+                          struct vault **out) BOURN_MUST_USE;
 void vault_close(struct vault *v); /* commits, saves marks, releases the lock */
 
-/* Decides one request and stages its effects and answer in the open batch. `route` comes back in the answer. Never
- * fails for the request's sake (that is an answer); an error means the process must exit. */
+/* Decides one request and stages its effects and answer in the open batch. `route` comes back in the answer.
+ * Never fails for the request's sake (that is an answer); an error means the process must exit. */
 enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t route) BOURN_MUST_USE;
 /* Makes the batch durable and answers. Nothing to do: returns at once. */
 enum bourn_err vault_commit(struct vault *v) BOURN_MUST_USE;
 bool vault_batch_full(const struct vault *v); /* vault_commit before the next vault_handle */
-/* Periodic work: counted refusals, sweep, store commit, clock. Returns ms until it wants to be called again. */
+/* Periodic work: counted refusals, sweep, store commit, clock. Returns ms until it wants to be called again.
+ */
 enum bourn_err vault_tick(struct vault *v, unsigned *next_ms) BOURN_MUST_USE;
 
-/* The ledger worker's side: how many entries are durable and wait for files; see worker.h. The file descriptor becomes
- * readable when the worker has published a checkpoint; then call vault_published. */
+/* The ledger worker's side: how many entries are durable and wait for files; see worker.h. The file
+ * descriptor becomes readable when the worker has published a checkpoint; then call vault_published. */
 int vault_wait_fd(const struct vault *v);
 enum bourn_err vault_published(struct vault *v) BOURN_MUST_USE;
 
-/* How the worker reaches the signer: called in the worker's thread, blocks until the signature is there. `head` is
- * called once at start and gives the head that the signer keeps. */
+/* How the worker reaches the signer: called in the worker's thread, blocks until the signature is there.
+ * `head` is called once at start and gives the head that the signer keeps. */
 struct vault_signer {
     void *ctx;
     enum bourn_err (*head)(void *ctx, uint64_t *size, uint8_t root[32]);
-    enum bourn_err (*sign)(void *ctx, uint64_t size, const uint8_t root[32], const uint8_t *proof, size_t proof_n,
-                           uint8_t signature[64]);
+    enum bourn_err (*sign)(void *ctx, uint64_t size, const uint8_t root[32], const uint8_t *proof,
+                           size_t proof_n, uint8_t signature[64]);
 };
 /* Starts the worker thread (after the sandbox is entered). */
 enum bourn_err vault_start(struct vault *v, const struct vault_signer *signer) BOURN_MUST_USE;
