@@ -9,10 +9,10 @@ static const char *check_entry(const struct entry *e, uint64_t has)
     const struct entry_shape *s = entry_shape(e->kind);
     bool ends = e->kind == ENTRY_PARTY && (has & KEY_BIT(E_ENDS));
     uint64_t must = ALWAYS | (ends ? KEY_BIT(E_ENDS) : s->must);
-    if ((has & must) != must)
-        return "a key that this kind needs is missing";
     if (has & ~(must | (ends ? 0 : s->may)))
         return "a key that this kind does not have";
+    if ((has & must) != must)
+        return "a key that this kind needs is missing";
     if (e->kind == ENTRY_GENESIS && e->keys_n == 0)
         return "genesis without a key of the log";
     if (has & KEY_BIT(E_COUNT)) {
