@@ -1,0 +1,118 @@
+/* The cheating operator, for tests: holds the log's key, reads a whole ledger with its rows and evidence into
+ * memory, changes what it likes and writes everything back, re-signed. The writer of bundles, tiles and rows
+ * here is its own and shares no code with src/ledger. */
+#ifndef BOURN_TESTS_FORGE_H
+#define BOURN_TESTS_FORGE_H
+
+#include "consent/consent.h"
+#include "crypto/crypto.h"
+#include "gate/person.h"
+#include "merkle/merkle.h"
+
+struct forge_row {
+    struct row r;
+    bool open; /* salt and evidence are known, and the row's commitment is made from them */
+    bool keep_commitment, withheld;
+    uint32_t status; /* what the evidence file says otherwise; 0: nothing */
+    uint8_t salt[32];
+    struct evidence evidence;
+};
+struct forge_entry {
+    struct entry e;
+    struct forge_row *rows;
+    size_t rows_n;
+    bool keep_root; /* count and root stay as they are */
+};
+struct forge_log {
+    struct arena arena;
+    struct forge_entry *v;
+    size_t n, room;
+    size_t first_size; /* when it was read: what an earlier head says */
+    struct world *world;
+    struct merkle_vkey key;
+    uint8_t secret[64];
+    uint64_t time;
+};
+enum {
+    WRITE_ENTRIES = 1,
+    WRITE_ROWS = 2,
+    WRITE_TILES = 4,
+    WRITE_CHECKPOINT = 8,
+    WRITE_EVIDENCE = 16,
+    WRITE_ALL = 31
+};
+
+/* Everything here exits with a message where it fails: these are tests. */
+_Noreturn void forge_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void forge_new(struct forge_log *l, const char *origin);
+void forge_load(struct forge_log *l, const char *dir, const char *evidence);
+void forge_save(const struct forge_log *l, const char *dir, const char *evidence, unsigned what);
+void forge_free(struct forge_log *l);
+void forge_write(const char *dir, const char *name, struct slice bytes);
+/* Appends an entry (salts, time, order of rows are filled in); the pointer is good until the next one. */
+struct forge_entry *forge_add(struct forge_log *l, const struct entry *e, const struct forge_row *rows,
+                              size_t n);
+static inline uint64_t forge_last(const struct forge_log *l)
+{
+    return l->n - 1;
+}
+struct slice forge_text(struct forge_log *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void forge_flip_tile(const char *dir, uint64_t index); /* one hash of tile/0 */
+
+/* People and acts (acts.c). */
+struct puppet { /* a person whose key the operator made up */
+    uint8_t label[16], public_key[32], secret[64];
+    uint64_t head, key, consent;
+    uint64_t records;                   /* ids 1..records of the first collection are stored, at version 1 */
+    struct consent_statement statement; /* the last one */
+};
+struct cast { /* who and what the acts are about */
+    struct forge_log *l;
+    uint64_t app, lab, other_lab, shop, watchdog, notice;
+    struct slice collection, other_collection;
+};
+extern const char HOME_PURPOSE[], LAB_PURPOSE[], LAB_PURPOSE_2[], AUDIT_PURPOSE[];
+
+void act_cast(struct forge_log *l, struct cast *c, const char *suffix);
+uint64_t act_party(struct forge_log *l, struct slice name, const char *kind, const char *jurisdiction,
+                   uint32_t rights, const char *purpose, const char *ground, const char *purpose_2);
+uint64_t act_party_end(struct forge_log *l, uint64_t party);
+uint64_t act_collection(struct forge_log *l, struct slice name, uint64_t version, const char *extra_field);
+void act_person(struct puppet *p);
+uint64_t act_enrolled(struct cast *c, struct puppet **p, size_t n);
+/* One new record for each. */
+struct forge_entry *act_stored(struct cast *c, uint64_t party, struct puppet **p, size_t n);
+struct forge_entry *act_key(struct cast *c, struct puppet *p, const uint8_t secret[64]);
+struct ask { /* a consent; zero: signed, for the lab, a year */
+    uint64_t recipient, life_s;
+    bool attested;
+    struct slice collection;
+    void (*change)(struct cast *c, struct consent_statement *s); /* before it is signed */
+    const struct puppet *signer;                                 /* another key than the person's */
+    const struct consent_statement *again;                       /* post this one */
+    uint64_t row_recipient;                                      /* what the row names instead; 0: the same */
+};
+struct forge_entry *act_consent(struct cast *c, struct puppet *p, const struct ask *a);
+void act_withdrawn(struct cast *c, struct puppet *p);
+struct forge_entry *act_disclosed(struct cast *c, uint64_t party, const char *purpose,
+                                  struct slice collection, struct puppet **p, size_t n, uint32_t grade,
+                                  uint64_t basis);
+struct forge_entry *act_evidence(struct cast *c, struct puppet **p, size_t n);
+struct forge_entry *act_deleted(struct cast *c, struct puppet *p, uint64_t id);
+struct forge_entry *act_erased(struct cast *c, struct puppet *p);
+struct forge_entry *act_refused(struct cast *c, uint64_t party);
+
+/* Forgeries (cases*.c): each returns what the verifier must name. */
+struct verdict_at {
+    bool is_size;
+    uint64_t at;
+    unsigned write; /* what is written back; 0: all */
+};
+struct forge_case {
+    const char *name;
+    struct verdict_at (*run)(struct cast *c);
+    const char *says; /* what is forged */
+};
+extern const struct forge_case forge_cases_acts[], forge_cases_log[]; /* ended by a NULL name */
+
+#endif
