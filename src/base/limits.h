@@ -56,6 +56,11 @@
 #define CONNECTIONS_MAX 4096
 #define CONNECTIONS_PER_IP_MAX 1024
 #define CONNECTION_IDLE_S 60
+#define HTTP_BODIES_BYTES_MAX (256u << 20) /* bodies that are being read, of all connections */
+#define HEALTH_WAIT_MS_MAX 2000        /* /healthz: vault must answer in this time */
+#define ANSWER_WAIT_MS_MAX 30000       /* any other request: then 503 */
+#define DRAIN_MS_MAX 15000             /* a stop: answers in flight, then the connections are cut */
+#define STOP_MS_MAX 120000             /* a role that drains for longer is killed */
 #define LISTEN_BACKLOG 4096
 #define ADMIN_CONNECTIONS_MAX 64
 #define EVIDENCE_ENTRIES_PER_REQUEST_MAX 1024

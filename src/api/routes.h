@@ -1,0 +1,32 @@
+/* The table of routes. */
+#ifndef BOURN_API_ROUTES_H
+#define BOURN_API_ROUTES_H
+
+#include "ipc/request.h"
+
+/* What a route takes from where. */
+enum route_flag {
+    ROUTE_TOKEN = 1,   /* Authorization: Bearer, needed */
+    ROUTE_PURPOSE = 2, /* Bourn-Purpose, needed; other routes do not look at it */
+    ROUTE_BODY = 4,    /* a JSON body, needed */
+    ROUTE_VERSION = 8, /* If-Match, optional */
+    ROUTE_CURSOR = 16, /* ?cursor=, optional */
+};
+
+struct route {
+    const char *method;
+    const char *pattern; /* segments: words, or {s} subject, {c} collection, {n} number; a last "*": path is
+                            the rest */
+    uint32_t op;
+    unsigned flags;
+};
+
+enum { ROUTE_SEGMENTS_MAX = 8 };
+struct route_match {
+    const struct route *route;                      /* NULL: no such route */
+    struct slice subject, collection, number, rest; /* raw: escapes untouched */
+    char allow[64];                                 /* methods of the path, when only the method was wrong */
+};
+void route_find(struct slice method, struct slice path, struct route_match *out);
+
+#endif

@@ -1,0 +1,25 @@
+#include "http/http_internal.h"
+
+#include <strings.h>
+
+static enum MHD_Result one_header(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_n,
+                                  const char *value, size_t value_n)
+{
+    (void)kind;
+    struct headers *all = ctx;
+    all->bytes += name_n + value_n + 4; /* ": " and the line's end */
+    for (size_t i = 0; i < all->h->wanted_n; i++) {
+        if (strcasecmp(name, all->h->wanted[i]) != 0)
+            continue;
+        if (all->found[i].p)
+            all->repeated = all->h->wanted[i];
+        all->found[i] = slice_of(value ? value : "", value ? value_n : 0);
+    }
+    return MHD_YES;
+}
+
+void headers_collect(const struct http *h, struct MHD_Connection *c, struct headers *out)
+{
+    *out = (struct headers){.h = h};
+    MHD_get_connection_values_n(c, MHD_HEADER_KIND, one_header, out);
+}

@@ -1,0 +1,308 @@
+#include "http/http_internal.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Room of a connection in the library: our own limit on headers must be reached first, so that the refusal is
+ * ours. */
+#define CONNECTION_BYTES (REQUEST_HEADERS_BYTES_MAX + (32u << 10))
+#define THROW_AWAY_BYTES_MAX (8u * REQUEST_BODY_BYTES_MAX)
+
+static enum MHD_Result queue(struct http *h, struct exchange *x, const struct http_response *r)
+{
+    struct MHD_Response *m = exchange_response(h, r);
+    if (!m)
+        return MHD_NO; /* closes the connection */
+    x->state = X_QUEUED;
+    enum MHD_Result ok = MHD_queue_response(x->connection, r->status, m);
+    MHD_destroy_response(m); /* the library holds its own reference */
+    return ok;
+}
+
+static enum MHD_Result refuse(struct http *h, struct exchange *x, uint32_t status, const char *code,
+                              const char *detail)
+{
+    struct http_response r;
+    http_problem(&r, &h->scratch, status, slice_str(code), slice_str(detail), slice_of(NULL, 0));
+    return queue(h, x, &r);
+}
+
+/* The first look, when line and headers are there: what is too large is refused before its body is read. */
+static enum MHD_Result begin(struct http *h, struct exchange *x)
+{
+    struct headers all;
+    x->state = X_READING;
+    headers_collect(h, x->connection, &all);
+    if (x->uri.failed || x->uri.n + all.bytes > REQUEST_HEADERS_BYTES_MAX)
+        return refuse(h, x, 431, "headers_too_large",
+                      "The address and headers of a request may have 16 KiB together.");
+    if (all.repeated)
+        return refuse(h, x, 400, "header_repeated", "A header was given twice that may stand only once.");
+    const char *length = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Content-Length");
+    uint64_t n = 0;
+    if (length && (!decimal_get(slice_str(length), &n) || n > REQUEST_BODY_BYTES_MAX))
+        return refuse(h, x, 413, "body_too_large", "The body of a request may have 1 MiB.");
+    if (h->body_bytes + n > HTTP_BODIES_BYTES_MAX)
+        return refuse(h, x, 503, "overloaded", "Too many large requests at once; try again later.");
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct http *h, struct exchange *x, const char *data, size_t *n)
+{
+    if (!x->too_large) {
+        buf_put(&x->body, data, *n);
+        x->too_large = x->body.failed;
+        h->body_bytes += x->body.failed ? 0 : *n;
+    }
+    if (x->too_large)
+        x->thrown_away += *n;
+    *n = 0;
+    return x->thrown_away > THROW_AWAY_BYTES_MAX || h->body_bytes > 2 * HTTP_BODIES_BYTES_MAX ? MHD_NO
+                                                                                              : MHD_YES;
+}
+
+static void forget_body(struct http *h, struct exchange *x)
+{
+    h->body_bytes -= x->body.n;
+    buf_release(&x->body);
+}
+
+static enum MHD_Result dispatch(struct http *h, struct exchange *x, const char *method)
+{
+    if (x->too_large)
+        return refuse(h, x, 413, "body_too_large", "The body of a request may have 1 MiB.");
+    struct headers all;
+    headers_collect(h, x->connection, &all);
+    struct slice uri = buf_slice(&x->uri);
+    const uint8_t *mark = uri.n ? memchr(uri.p, '?', uri.n) : NULL;
+    size_t path_n = mark ? (size_t)(mark - uri.p) : uri.n;
+    struct http_request q = {.method = slice_str(method),
+                             .path = slice_of(uri.p, path_n),
+                             .query = mark ? slice_of(mark + 1, uri.n - path_n - 1) : slice_of(NULL, 0),
+                             .body = buf_slice(&x->body)};
+    memcpy(q.headers, all.found, sizeof q.headers);
+    struct http_response r = {0};
+    x->state = X_WAITING;
+    x->since_ms = clock_mono_ms();
+    bool now = h->handle(h->ctx, x->id, &q, &x->tag, &r, &h->scratch);
+    forget_body(h, x);
+    if (now)
+        return queue(h, x, &r);
+    MHD_suspend_connection(x->connection);
+    return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *data_n, void **request_ctx)
+{
+    struct http *h = ctx;
+    struct exchange *x = *request_ctx;
+    (void)url;
+    (void)version;
+    if (!x)
+        return MHD_NO;
+    switch (x->state) {
+    case X_LINE:
+        x->connection = c;
+        return begin(h, x);
+    case X_READING:
+        return *data_n ? take_body(h, x, data, data_n) : dispatch(h, x, method);
+    case X_ANSWERED: {
+        struct MHD_Response *m = x->response;
+        x->response = NULL;
+        x->state = X_QUEUED;
+        enum MHD_Result ok = MHD_queue_response(c, x->status, m);
+        MHD_destroy_response(m);
+        return ok;
+    }
+    case X_QUEUED: /* a body that comes behind an early refusal */
+        *data_n = 0;
+        return MHD_YES;
+    case X_WAITING:
+    case X_FREE:
+        break;
+    }
+    return MHD_NO;
+}
+
+/* The first line of a request: keeps the address as it was sent. */
+static void *on_line(void *ctx, const char *uri, struct MHD_Connection *c)
+{
+    (void)c;
+    struct exchange *x = exchange_take(ctx);
+    if (x)
+        buf_put_str(&x->uri, uri);
+    return x;
+}
+
+static void on_end(void *ctx, struct MHD_Connection *c, void **request_ctx,
+                   enum MHD_RequestTerminationCode why)
+{
+    (void)c;
+    (void)why;
+    if (*request_ctx)
+        exchange_release(ctx, *request_ctx);
+    *request_ctx = NULL;
+}
+
+/* Leaves escapes alone: what is a separator and what is data is decided where the route is known. */
+static size_t keep_escapes(void *ctx, struct MHD_Connection *c, char *s)
+{
+    (void)ctx;
+    (void)c;
+    return strlen(s);
+}
+
+static struct MHD_Daemon *start_daemon(struct http *h)
+{
+#if MHD_VERSION >= 0x00097701
+    enum MHD_OPTION strict = MHD_OPTION_CLIENT_DISCIPLINE_LVL;
+#else
+    enum MHD_OPTION strict = MHD_OPTION_STRICT_FOR_CLIENT;
+#endif
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET,
+        h->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_IP_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)CONNECTION_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+        MHD_OPTION_NOTIFY_COMPLETED, on_end, h, MHD_OPTION_URI_LOG_CALLBACK, on_line, h,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, strict, 1, MHD_OPTION_END);
+}
+
+enum bourn_err http_start(int listen_fd, const char *const *wanted, http_handle handle, void *ctx,
+                          struct http **out)
+{
+    struct http *h = calloc(1, sizeof *h);
+    if (!h)
+        return err_set(BOURN_E_MEMORY, "out of memory for the HTTP server");
+    *h = (struct http){.listen_fd = listen_fd, .handle = handle, .ctx = ctx};
+    buf_init(&h->scratch, PROBLEM_MISSING_BYTES_MAX + 8192);
+    for (; wanted[h->wanted_n]; h->wanted_n++) {
+        bourn_assert(h->wanted_n < HTTP_WANTED_MAX);
+        h->wanted[h->wanted_n] = wanted[h->wanted_n];
+    }
+    h->exchanges = calloc(CONNECTIONS_MAX, sizeof *h->exchanges);
+    for (size_t i = CONNECTIONS_MAX; h->exchanges && i-- > 0;) {
+        struct exchange *x = &h->exchanges[i];
+        x->id = i;
+        buf_init_secret(&x->uri, REQUEST_HEADERS_BYTES_MAX);
+        buf_init_secret(&x->body, REQUEST_BODY_BYTES_MAX);
+        x->next_free = h->free;
+        h->free = x;
+    }
+    h->daemon = h->exchanges ? start_daemon(h) : NULL;
+    const union MHD_DaemonInfo *info =
+        h->daemon ? MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+    if (!info) {
+        http_stop(h);
+        return err_set(BOURN_E_UNAVAILABLE, "cannot start the HTTP server");
+    }
+    h->wait_fd = info->epoll_fd;
+    *out = h;
+    return BOURN_OK;
+}
+
+int http_wait_fd(const struct http *h)
+{
+    return h->wait_fd;
+}
+
+size_t http_busy(const struct http *h)
+{
+    return h->busy;
+}
+
+enum bourn_err http_run(struct http *h, unsigned *wait_ms)
+{
+    unsigned long long ms = 1000;
+    if (MHD_run(h->daemon) != MHD_YES)
+        return err_set(BOURN_E_UNAVAILABLE, "the HTTP server cannot go on");
+    *wait_ms = MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < 1000 ? (unsigned)ms : 1000;
+    return BOURN_OK;
+}
+
+/* The exchange that waits under this id, or NULL. */
+static struct exchange *find(const struct http *h, uint64_t id)
+{
+    size_t slot = id & 0xffff;
+    struct exchange *x = slot < CONNECTIONS_MAX ? &h->exchanges[slot] : NULL;
+    return x && x->id == id && x->state == X_WAITING ? x : NULL;
+}
+
+bool http_tag(const struct http *h, uint64_t id, uint32_t *tag)
+{
+    struct exchange *x = find(h, id);
+    if (x)
+        *tag = x->tag;
+    return x != NULL;
+}
+
+void http_answer(struct http *h, uint64_t id, const struct http_response *r)
+{
+    struct exchange *x = find(h, id);
+    if (!x)
+        return;
+    x->response = exchange_response(h, r);
+    x->status = r->status;
+    x->state = x->response ? X_ANSWERED : X_FREE; /* out of memory: on_request closes the connection */
+    MHD_resume_connection(x->connection);
+}
+
+void http_waiting(struct http *h, uint64_t min_ms,
+                  void (*fn)(void *ctx, uint64_t id, uint32_t tag, uint64_t waited_ms), void *ctx)
+{
+    uint64_t now = clock_mono_ms();
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        struct exchange *x = &h->exchanges[i];
+        if (x->state == X_WAITING && now - x->since_ms >= min_ms)
+            fn(ctx, x->id, x->tag, now - x->since_ms);
+    }
+}
+
+void http_drain(struct http *h)
+{
+    if (h->draining)
+        return;
+    h->draining = true;
+    MHD_quiesce_daemon(h->daemon);
+    close(h->listen_fd);
+    h->listen_fd = -1;
+}
+
+static void give_up(void *ctx, uint64_t id, uint32_t tag, uint64_t waited_ms)
+{
+    (void)tag;
+    (void)waited_ms;
+    struct http *h = ctx;
+    struct http_response r;
+    http_problem(&r, &h->scratch, 503, slice_str("stopping"), slice_str("The service stops."),
+                 slice_of(NULL, 0));
+    http_answer(h, id, &r);
+}
+
+void http_stop(struct http *h)
+{
+    if (!h)
+        return;
+    if (h->daemon) {
+        http_drain(h);
+        http_waiting(h, 0, give_up, h);
+        for (int i = 0; i < 3;
+             i++) /* the library must see every suspended connection go on before it stops */
+            MHD_run(h->daemon);
+        MHD_stop_daemon(h->daemon);
+    }
+    if (h->listen_fd >= 0)
+        close(h->listen_fd);
+    for (size_t i = 0; h->exchanges && i < CONNECTIONS_MAX; i++) {
+        buf_release(&h->exchanges[i].uri);
+        buf_release(&h->exchanges[i].body);
+    }
+    free(h->exchanges);
+    buf_release(&h->scratch);
+    free(h);
+}

@@ -1,0 +1,233 @@
+/* parent: starts vault (which recovers), signer and front, then only waits: for one of them to die, or for a
+ * signal that asks it to stop. It holds no key, no data and no ring. */
+#include "role/role_internal.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { VAULT, SIGNER, FRONT, ROLES };
+
+struct parent {
+    struct role_child roles[ROLES]; /* pid 0: not there (any more) */
+    int signals;
+    bool stop; /* a signal asked for it */
+};
+
+/* Says how a role ended, if it ended in another way than it should. True: that was a failure. */
+static bool report(const struct role_child *c, int status)
+{
+    if (WIFSIGNALED(status)) {
+        const char *name = sigabbrev_np(WTERMSIG(status));
+        log_error("the %s process was killed by SIG%s%s: stopping the others", c->name, name ? name : "?",
+                  WTERMSIG(status) == SIGSYS ? " (a system call that its sandbox forbids)" : "");
+        return true;
+    }
+    if (WEXITSTATUS(status) == 0)
+        return false;
+    log_error("the %s process ended with exit code %d: stopping the others", c->name, WEXITSTATUS(status));
+    return true;
+}
+
+/* Collects roles that ended. True if one of them failed, or ended although nobody asked (`asked`: the one
+ * that was). */
+static bool reap(struct parent *p, int asked)
+{
+    bool failed = false;
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (int i = 0; i < ROLES; i++) {
+            if (p->roles[i].pid != pid)
+                continue;
+            p->roles[i].pid = 0;
+            if (report(&p->roles[i], status)) {
+                failed = true;
+            } else if (i != asked) {
+                log_error("the %s process ended though nobody asked it to: stopping the others",
+                          p->roles[i].name);
+                failed = true;
+            }
+        }
+    }
+    return failed;
+}
+
+static void kill_all(struct parent *p)
+{
+    for (int i = 0; i < ROLES; i++) {
+        if (p->roles[i].pid > 0 && kill(p->roles[i].pid, SIGKILL) == 0)
+            waitpid(p->roles[i].pid, NULL, 0);
+        p->roles[i].pid = 0;
+    }
+}
+
+/* Waits for a signal, or for a line from `control` (-1: none). False: time is over. */
+static bool wait_event(struct parent *p, int control, int timeout_ms)
+{
+    struct pollfd fds[] = {{p->signals, POLLIN, 0}, {control, POLLIN, 0}};
+    int n = poll(fds, 2, timeout_ms);
+    if (n <= 0)
+        return n < 0;
+    struct signalfd_siginfo s;
+    if (fds[0].revents && read(p->signals, &s, sizeof s) == sizeof s)
+        p->stop = p->stop || s.ssi_signo == SIGTERM || s.ssi_signo == SIGINT;
+    return true;
+}
+
+/* Reads from a role until its ready line is whole. False: it died, or a signal came first. */
+static bool await_ready(struct parent *p, int role)
+{
+    struct role_child *c = &p->roles[role];
+    char line[sizeof c->ready];
+    size_t n = 0;
+    for (;;) {
+        wait_event(p, c->control, -1);
+        if (p->stop || reap(p, -1))
+            return false;
+        struct pollfd pf = {c->control, POLLIN, 0};
+        if (poll(&pf, 1, 0) <= 0 || !pf.revents)
+            continue;
+        ssize_t got = read(c->control, line + n, sizeof line - 1 - n);
+        if (got <= 0) { /* its end is closed: it is dying, and the next signal says how */
+            wait_event(p, -1, 1000);
+            reap(p, -1);
+            return false;
+        }
+        n += (size_t)got;
+        line[n] = '\0';
+        if (line[n - 1] == '\n')
+            break;
+        if (n == sizeof line - 1)
+            return false;
+    }
+    line[n - 1] = '\0';
+    if (strncmp(line, "ready ", 6) != 0)
+        return false;
+    memcpy(c->ready, line + 6, n - 6);
+    return true;
+}
+
+static void append(int *keep, size_t *n, const struct ring_fds *f)
+{
+    const int all[] = {f->own, f->peer, f->wake_own, f->wake_peer};
+    memcpy(keep + *n, all, sizeof all);
+    *n += 4;
+}
+
+/* Starts the three, one after the other. False: one did not come up, or a signal came first. */
+static bool start_all(struct parent *p, const char *cell, const char *listen_at)
+{
+    struct ring_fds front, front_vault, vault_signer, signer;
+    enum bourn_err err = ring_make(&front, &front_vault);
+    if (!err && (err = ring_make(&vault_signer, &signer)) != BOURN_OK) {
+        ring_fds_close(&front);
+        ring_fds_close(&front_vault);
+    }
+    if (err) {
+        log_error("%s", err_text());
+        return false;
+    }
+    static const char *const names[ROLES] = {"vault", "signer", "front"};
+    const struct ring_fds *rings[ROLES][2] = {{&front_vault, &vault_signer}, {&signer, NULL}, {&front, NULL}};
+    bool ok = true;
+    for (int i = 0; ok && i < ROLES; i++) {
+        int keep[8];
+        size_t n = 0;
+        append(keep, &n, rings[i][0]);
+        if (rings[i][1])
+            append(keep, &n, rings[i][1]);
+        if (role_start(&p->roles[i], names[i], keep, n, i == FRONT ? listen_at : cell) != BOURN_OK) {
+            log_error("%s", err_text());
+            ok = false;
+        }
+        ok = ok && await_ready(p, i);
+    }
+    ring_fds_close(&front);
+    ring_fds_close(&front_vault);
+    ring_fds_close(&vault_signer);
+    ring_fds_close(&signer);
+    return ok;
+}
+
+/* Asks one role after the other to finish, in the order in which they need each other. */
+static int drain(struct parent *p)
+{
+    static const int order[ROLES] = {FRONT, VAULT, SIGNER};
+    for (size_t i = 0; i < ROLES; i++) {
+        struct role_child *c = &p->roles[order[i]];
+        uint64_t until = clock_mono_ms() + STOP_MS_MAX;
+        if (c->pid && write(c->control, "q", 1) != 1)
+            log_warning("the %s process does not listen any more", c->name);
+        while (c->pid) {
+            uint64_t now = clock_mono_ms();
+            if (now >= until) {
+                log_error("the %s process does not stop: killing it", c->name);
+                return ROLE_EXIT_FAILED;
+            }
+            wait_event(p, -1, (int)(until - now));
+            if (reap(p, order[i]))
+                return ROLE_EXIT_FAILED;
+        }
+    }
+    return 0;
+}
+
+static int run(struct parent *p, const char *cell, const char *listen_at)
+{
+    if (!start_all(p, cell, listen_at)) {
+        if (p->stop)
+            return 0;
+        log_error("the cell cannot be served");
+        return ROLE_EXIT_UNAVAILABLE;
+    }
+    if (sandbox_enter(SANDBOX_PARENT, NULL) != BOURN_OK) {
+        log_error("%s", err_text());
+        return ROLE_EXIT_UNAVAILABLE;
+    }
+    char line[256];
+    int n = snprintf(line, sizeof line, "listening on http://%s\n", p->roles[FRONT].ready);
+    if (write(STDOUT_FILENO, line, (size_t)n) != n)
+        log_warning("cannot write to standard output");
+    while (!p->stop) {
+        wait_event(p, -1, -1);
+        if (reap(p, -1))
+            return ROLE_EXIT_FAILED;
+    }
+    return drain(p);
+}
+
+int role_parent(const char *cell, const char *listen_at)
+{
+    struct parent p = {.signals = -1};
+    struct sockaddr_storage at;
+    socklen_t at_n;
+    sigset_t set;
+    log_init("parent", LOG_LEVEL_INFO);
+    if (role_address_parse(listen_at, &at, &at_n) != BOURN_OK) {
+        log_error("%s", err_text());
+        return ROLE_EXIT_USAGE;
+    }
+    /* The roles inherit the mask: a Ctrl-C at the terminal must not kill them before they drained. */
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGCHLD);
+    signal(SIGPIPE, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || (p.signals = signalfd(-1, &set, SFD_CLOEXEC)) < 0) {
+        log_error("cannot wait for signals");
+        return ROLE_EXIT_UNAVAILABLE;
+    }
+    int code = run(&p, cell, listen_at);
+    kill_all(&p);
+    return code;
+}

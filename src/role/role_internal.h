@@ -1,0 +1,33 @@
+/* What the roles share. */
+#ifndef BOURN_ROLE_INTERNAL_H
+#define BOURN_ROLE_INTERNAL_H
+
+#include "base/err.h"
+#include "role/role.h"
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+enum { ROLE_EXIT_USAGE = 64, ROLE_EXIT_UNAVAILABLE = 69, ROLE_EXIT_FAILED = 70 };
+
+/* "127.0.0.1:7700" or "[::1]:7700"; port 0 lets the kernel choose. BOURN_E_USAGE unless it is loopback. */
+enum bourn_err role_address_parse(const char *text, struct sockaddr_storage *out,
+                                  socklen_t *n) BOURN_MUST_USE;
+void role_address_print(const struct sockaddr_storage *at, char out[80]);
+
+/* Tells the parent that this role serves. */
+enum bourn_err role_ready(int control, const char *text) BOURN_MUST_USE;
+
+/* start.c: the parent's view of a role that runs. */
+struct role_child {
+    const char *name;
+    pid_t pid;
+    int control;     /* the parent's end */
+    char ready[128]; /* the text of its ready line */
+};
+/* Forks and executes this program again as the role. `keep`: the descriptors it inherits beside standard
+ * error, in the order of its arguments; `last`: its last argument (the cell's folder or the address). */
+enum bourn_err role_start(struct role_child *c, const char *name, const int *keep, size_t keep_n,
+                          const char *last) BOURN_MUST_USE;
+
+#endif
