@@ -150,7 +150,11 @@ static bool start_all(struct parent *p, const char *cell, const char *listen_at)
             log_error("%s", err_text());
             ok = false;
         }
-        ok = ok && await_ready(p, i);
+        /* vault is ready once it has compared its log with the head that the signer keeps */
+        if (i == SIGNER)
+            ok = ok && await_ready(p, SIGNER) && await_ready(p, VAULT);
+        else if (i == FRONT)
+            ok = ok && await_ready(p, FRONT);
     }
     ring_fds_close(&front);
     ring_fds_close(&front_vault);

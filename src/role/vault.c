@@ -218,7 +218,7 @@ int role_vault(const struct ring_fds *front, const struct ring_fds *signer, int 
     log_init("vault", LOG_LEVEL_INFO);
     buf_init_secret(&x.message, IPC_MESSAGE_BYTES_MAX);
     enum bourn_err err = start(&x, front, signer, cell);
-    if (err == BOURN_OK && write(control, "ready\n", 6) != 6)
+    if (err == BOURN_OK && write(control, "ready \n", 7) != 7)
         err = err_sys(BOURN_E_IO, "tell the parent");
     if (err == BOURN_OK)
         err = serve(&x, control);

@@ -1,0 +1,371 @@
+#include "cell.h"
+
+#include "base/text.h"
+#include "cbor/entry.h"
+#include "consent/consent.h"
+#include "crypto/crypto.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct cell c;
+static char clinic[128], lab[128], dog[128];
+
+static struct request as(uint32_t op, const char *token, const char *purpose)
+{
+    return (struct request){.op = op, .token = slice_str(token), .purpose = slice_str(purpose)};
+}
+
+static void party(const char *json, char token[128])
+{
+    struct request r = {.op = REQ_ADMIN_PARTY, .body = slice_str(json)};
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    cell_member(&c, "token", token, 128);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    cell_make(&c);
+    struct request r = {
+        .op = REQ_ADMIN_COLLECTION,
+        .body = slice_str("{\"name\":\"people\",\"fields\":[{\"name\":\"id\",\"type\":\"text\"},"
+                          "{\"name\":\"name\",\"type\":\"text\"},{\"name\":\"born\",\"type\":\"date\"}]}")};
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    r = (struct request){
+        .op = REQ_ADMIN_NOTICE,
+        .body = slice_str("{\"name\":\"research\",\"language\":\"en\",\"text\":\"Lab studies\"}")};
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    party("{\"name\":\"clinic\",\"kind\":\"app\",\"jurisdiction\":\"CN\",\"purposes\":[{\"purpose\":"
+          "\"dpv:ServiceProvision\",\"ground\":\"dpv:Contract\"}],\"rights\":[\"read\",\"write\",\"consent\","
+          "\"enrol\","
+          "\"erase\"]}",
+          clinic);
+    party("{\"name\":\"lab\",\"kind\":\"app\",\"jurisdiction\":\"US\",\"purposes\":[{\"purpose\":"
+          "\"dpv:ResearchAndDevelopment\"}]}",
+          lab);
+    party("{\"name\":\"watchdog\",\"kind\":\"auditor\",\"jurisdiction\":\"CN\",\"purposes\":[{\"purpose\":"
+          "\"dpv:LegalCompliance\",\"ground\":\"dpv:LegalObligation\"}],\"rights\":[\"audit\"]}",
+          dog);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    cell_close(&c);
+    cell_remove(&c);
+    return 0;
+}
+
+static void import(const char *rows, const char *expect)
+{
+    struct request r = as(REQ_IMPORT, clinic, "dpv:ServiceProvision");
+    r.collection = slice_str("people");
+    r.path = slice_str("id");
+    r.body = slice_str(rows);
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    assert_string_equal(c.body, expect);
+}
+
+static void read_as(const char *token, const char *purpose, const char *subject)
+{
+    struct request r = as(REQ_RECORDS, token, purpose);
+    r.subject = slice_str(subject);
+    r.collection = slice_str("people");
+    cell_ask(&c, &r);
+}
+
+static void reads_at_home(const char *subject, const char *body)
+{
+    read_as(clinic, "dpv:ServiceProvision", subject);
+    assert_int_equal(c.status, 200);
+    assert_string_equal(c.body, body);
+    assert_true(c.receipt != REPLY_NO_RECEIPT);
+}
+
+static void lab_is(uint32_t status, const char *subject)
+{
+    read_as(lab, "dpv:ResearchAndDevelopment", subject);
+    assert_int_equal(c.status, status);
+}
+
+static void test_import_and_read(void **state)
+{
+    (void)state;
+    import("{\"id\":\"a\",\"name\":\"Ada\",\"born\":\"1815-12-10\"}\n{\"id\":\"b\",\"name\":\"Bob\",\"born\":"
+           "\"\"}\n"
+           "{\"id\":\"c\",\"name\":\"Cy\",\"born\":\"yesterday\"}\n{\"id\":\"a\",\"name\":\"Ada\",\"born\":"
+           "\"1815-12-10\"}\n",
+           "{\"stored\":2,\"skipped\":1,\"rejected\":[{\"row\":2,\"reason\":\"/born: not of the declared "
+           "type date\"}]}");
+    import("{\"id\":\"b\",\"name\":\"Bob\",\"born\":\"\"}\n{\"id\":\"b\",\"name\":\"Bobby\",\"born\":\"\"}\n",
+           "{\"stored\":1,\"skipped\":1,\"rejected\":[]}");
+    reads_at_home("a",
+                  "{\"records\":[{\"id\":1,\"version\":1,\"data\":{\"id\":\"a\",\"name\":\"Ada\",\"born\":"
+                  "\"1815-12-10\"}}],\"next\":null}");
+    read_as(clinic, "dpv:ServiceProvision", "nobody");
+    assert_int_equal(c.status, 404);
+    read_as("bourn_wrong", "dpv:ServiceProvision", "a");
+    assert_int_equal(c.status, 401);
+    lab_is(403, "a");
+    assert_string_equal(c.code, "basis_missing");
+    assert_non_null(strstr(c.missing, "subject_consent"));
+    char missing[4096];
+    memcpy(missing, c.missing, sizeof missing);
+    lab_is(403, "nobody");
+    assert_string_equal(c.missing, missing);
+}
+
+static void test_write_one(void **state)
+{
+    (void)state;
+    struct request r = as(REQ_RECORD_NEW, clinic, "dpv:ServiceProvision");
+    r.subject = slice_str("w");
+    r.collection = slice_str("people");
+    r.body = slice_str("{\"id\":\"w\",\"nickname\":\"x\"}");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 422);
+    assert_string_equal(c.code, "field_undeclared");
+    assert_int_equal(strncmp(c.detail, "/nickname", 9), 0);
+    r.body = slice_str("{\"id\":\"w\",\"name\":\"Wu\"}");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    r.op = REQ_RECORD_PUT;
+    r.number = 1;
+    r.version = 7;
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 412);
+    r.version = 1;
+    r.body = slice_str("{\"id\":\"w\",\"name\":\"Wu Li\"}");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    reads_at_home(
+        "w",
+        "{\"records\":[{\"id\":1,\"version\":2,\"data\":{\"id\":\"w\",\"name\":\"Wu Li\"}}],\"next\":null}");
+    r = as(REQ_RECORD_DELETE, clinic, "dpv:ServiceProvision");
+    r.subject = slice_str("w");
+    r.collection = slice_str("people");
+    r.number = 1;
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    reads_at_home("w", "{\"records\":[],\"next\":null}");
+}
+
+static uint8_t public_key[32], secret[64];
+
+static void enrol(const char *subject)
+{
+    struct request r = as(REQ_ENROLMENT, clinic, "");
+    char code[64], label[64], origin[64], body[128];
+    struct key_statement k = {0};
+    struct buf statement, json;
+    uint8_t signature[64];
+    r.subject = slice_str(subject);
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    cell_member(&c, "code", code, sizeof code);
+    snprintf(body, sizeof body, "{\"code\":\"%s\"}", code);
+    r = (struct request){.op = REQ_ENROLMENT_LOOK, .body = slice_str(body)};
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    cell_member(&c, "label", label, sizeof label);
+    cell_member(&c, "origin", origin, sizeof origin);
+    crypto_sign_keypair(public_key, secret);
+    k.origin = slice_str(origin);
+    assert_true(hex_get(slice_str(label), k.label, 16));
+    crypto_sha256_1(k.code_hash, slice_str(code));
+    memcpy(k.public_key, public_key, 32);
+    k.time = (uint64_t)time(NULL);
+    buf_init(&statement, 1 << 16);
+    buf_init(&json, 1 << 16);
+    key_statement_put(&statement, &k);
+    consent_sign(signature, buf_slice(&statement), secret);
+    struct signed_statement ss = {buf_slice(&statement), slice_of(signature, 64), slice_of(public_key, 32)};
+    signed_statement_put(&json, &ss);
+    bourn_assert(json.p[0] == '{');
+    struct buf with;
+    buf_init(&with, 1 << 16);
+    buf_printf(&with, "{\"code\":\"%s\",%.*s", code, (int)json.n - 1, (const char *)json.p + 1);
+    r = (struct request){.op = REQ_ENROLMENT_DONE, .body = buf_slice(&with)};
+    cell_ask(&c, &r);
+    if (c.status != 201)
+        fail_msg("%u %s %s", c.status, c.code, c.detail);
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 404); /* a code is used once */
+    buf_release(&statement);
+    buf_release(&json);
+    buf_release(&with);
+}
+
+static uint64_t consent(const char *subject, const uint8_t *key, uint32_t expect)
+{
+    struct request r = as(REQ_CONSENT_REQUEST, clinic, "");
+    struct arena a;
+    struct signed_statement ss;
+    uint8_t signature[64], pk[32];
+    struct buf json;
+    r.subject = slice_str(subject);
+    r.body =
+        slice_str("{\"purposes\":[\"dpv:ResearchAndDevelopment\"],\"recipients\":[\"lab\"],\"collections\":"
+                  "[\"people\"],\"expires\":\"2031-01-01\",\"notice\":\"research\"}");
+    cell_ask(&c, &r);
+    if (c.status != 200)
+        fail_msg("%u %s %s", c.status, c.code, c.detail);
+    arena_init(&a, 1 << 20);
+    assert_int_equal(signed_statement_get(slice_of(c.body, c.body_n), &a, &ss), BOURN_OK);
+    if (key) {
+        consent_sign(signature, ss.canonical, key);
+        memcpy(pk, key + 32, 32);
+        ss.signature = slice_of(signature, 64);
+        ss.public_key = slice_of(pk, 32);
+    }
+    buf_init(&json, 1 << 16);
+    signed_statement_put(&json, &ss);
+    r = as(REQ_CONSENT, clinic, "");
+    r.subject = slice_str(subject);
+    r.body = buf_slice(&json);
+    cell_ask(&c, &r);
+    if (c.status != expect)
+        fail_msg("%u %s %s", c.status, c.code, c.detail);
+    uint64_t id = c.receipt;
+    if (expect == 201) {
+        cell_ask(&c, &r);
+        assert_int_equal(c.status, 409); /* a statement counts once */
+    }
+    buf_release(&json);
+    arena_release(&a);
+    return id;
+}
+
+static void withdraw(const char *subject, uint64_t id, uint32_t expect)
+{
+    struct request r = as(REQ_WITHDRAW, clinic, "");
+    r.subject = slice_str(subject);
+    r.number = id;
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, expect);
+}
+
+static void test_consent(void **state)
+{
+    (void)state;
+    uint8_t other_public[32], other[64];
+    import("{\"id\":\"k\",\"name\":\"Kim\",\"born\":\"1990-01-02\"}\n",
+           "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    lab_is(403, "k");
+    enrol("k");
+    crypto_sign_keypair(other_public, other);
+    consent("k", other, 403);
+    lab_is(403, "k");
+    uint64_t attested = consent("k", NULL, 201);
+    lab_is(403, "k"); /* not enough for a transfer */
+    uint64_t id = consent("k", secret, 201);
+    lab_is(200, "k");
+    assert_non_null(strstr(c.body, "\"Kim\""));
+    withdraw("k", id, 200);
+    withdraw("k", id, 409);
+    withdraw("k", attested, 200);
+    lab_is(403, "k");
+    consent("k", secret, 201);
+    lab_is(200, "k");
+}
+
+static void restart(void)
+{
+    cell_close(&c);
+    cell_open(&c);
+}
+
+static void test_restart_and_erase(void **state)
+{
+    (void)state;
+    import("{\"id\":\"e\",\"name\":\"Eve\",\"born\":\"1991-01-02\"}\n",
+           "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    enrol("e");
+    consent("e", secret, 201);
+    lab_is(200, "e");
+    restart();
+    lab_is(200, "e");
+    reads_at_home("e",
+                  "{\"records\":[{\"id\":1,\"version\":1,\"data\":{\"id\":\"e\",\"name\":\"Eve\",\"born\":"
+                  "\"1991-01-02\"}}],\"next\":null}");
+    struct request r = as(REQ_ERASE, clinic, "");
+    r.subject = slice_str("e");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    lab_is(403, "e");
+    read_as(clinic, "dpv:ServiceProvision", "e");
+    assert_int_equal(c.status, 404);
+    restart();
+    read_as(clinic, "dpv:ServiceProvision", "e");
+    assert_int_equal(c.status, 404);
+    import("{\"id\":\"e\",\"name\":\"New\",\"born\":\"\"}\n", "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    lab_is(403, "e");
+}
+
+static void test_evidence(void **state)
+{
+    (void)state;
+    struct request r = as(REQ_EVIDENCE, dog, "dpv:LegalCompliance");
+    char body[64];
+    import("{\"id\":\"v\",\"name\":\"Vi\",\"born\":\"\"}\n", "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    enrol("v");
+    uint64_t key_entry = consent("v", secret, 201) - 1;
+    lab_is(200, "v"); /* waits for a checkpoint over all of it */
+    snprintf(body, sizeof body, "{\"from\":%llu,\"to\":%llu}", (unsigned long long)key_entry,
+             (unsigned long long)key_entry + 2);
+    r.body = slice_str(body);
+    cell_ask(&c, &r);
+    if (c.status != 200)
+        fail_msg("%u %s %s", c.status, c.code, c.detail);
+    assert_true(c.receipt != REPLY_NO_RECEIPT);
+    struct slice in = slice_of(c.body, c.body_n);
+    struct opened o;
+    size_t n = 0;
+    while (opened_next(&in, &o) == BOURN_OK) {
+        assert_int_equal(o.status, EVIDENCE_OPENED);
+        n++;
+    }
+    assert_int_equal(n, 2);
+    r.token = slice_str(lab);
+    r.purpose = slice_str("dpv:ResearchAndDevelopment");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 403);
+}
+
+static void test_revoked(void **state)
+{
+    (void)state;
+    char token[128];
+    party("{\"name\":\"temp\",\"kind\":\"app\",\"jurisdiction\":\"CN\",\"purposes\":[{\"purpose\":\"dpv:"
+          "Marketing\"}]}",
+          token);
+    read_as(token, "dpv:Marketing", "a");
+    assert_int_equal(c.status, 403);
+    struct request r = {.op = REQ_ADMIN_PARTY_END, .path = slice_str("temp")};
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    read_as(token, "dpv:Marketing", "a");
+    assert_int_equal(c.status, 401);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_import_and_read), cmocka_unit_test(test_write_one),
+        cmocka_unit_test(test_consent),         cmocka_unit_test(test_restart_and_erase),
+        cmocka_unit_test(test_evidence),        cmocka_unit_test(test_revoked),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
