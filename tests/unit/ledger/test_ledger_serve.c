@@ -1,0 +1,255 @@
+/* What is served: strict paths, partials cut from wider files, and reading while another thread writes. */
+#include "cell.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "ledger/partials.h"
+#include "ledger/tiles.h"
+
+static struct cell cell;
+
+static int make_log(void **state)
+{
+    (void)state;
+    struct ledger *l;
+    cell_make(&cell);
+    OK(ledger_open(cell.dir, 0, &l));
+    append_to(l, 300);
+    OK(ledger_flush(l));
+    OK(ledger_publish(l, slice_str("a note")));
+    append_to(l, 310);
+    OK(ledger_flush(l));
+    ledger_close(l);
+    return 0;
+}
+
+static int remove_log(void **state)
+{
+    (void)state;
+    cell_remove(&cell);
+    return 0;
+}
+
+static long served(const char *path, bool rows)
+{
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    enum bourn_err err =
+        rows ? ledger_rows_file(cell.dir, slice_str(path), &b) : ledger_file(cell.dir, slice_str(path), &b);
+    long n = (long)b.n;
+    buf_release(&b);
+    assert_true(err == BOURN_OK || err == BOURN_E_NOT_FOUND);
+    return err ? -1 : n;
+}
+
+static void paths(void **state)
+{
+    (void)state;
+    assert_int_equal(served("checkpoint", false), 6);
+    assert_int_equal(served("tile/0/000", false), 8192);
+    assert_int_equal(served("tile/0/001.p/54", false), 54 * 32);
+    assert_int_equal(served("tile/1/000.p/1", false), 32);
+    assert_int_equal(served("tile/entries/001.p/44", false), 44 * 11);
+    assert_true(served("tile/rows/000", true) > 256 * 4);
+    assert_true(served("tile/rows/001.p/44", true) > 44 * 4);
+    static const char *const nothing[] = {
+        "",
+        "/checkpoint",
+        "checkpoint/",
+        "Checkpoint",
+        "checkpoint.new",
+        "../bourn.yaml",
+        "tile/../checkpoint",
+        "tile/0/../../checkpoint",
+        "tile/",
+        "tile",
+        "tile/0",
+        "tile/0/0",
+        "tile//0/000",
+        "/tile/0/000",
+        "tile/0/000/",
+        "tile/0/000.p",
+        "tile/0/000.p/",
+        "tile/0/000.new",
+        "tile/0/001",
+        "tile/0/002",
+        "tile/0/001.p/55",
+        "tile/1/000",
+        "tile/1/000.p/2",
+        "tile/2/000.p/1",
+        "tile/63/000.p/1",
+        "tile/64/000",
+        "tile/entries/001",
+        "tile/entries/001.p/55",
+        "rows/000",
+        "ledger/checkpoint",
+        "tile/0/000%00",
+    };
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        if (served(nothing[i], false) >= 0 || served(nothing[i], true) >= 0)
+            fail_msg("served %s", nothing[i]);
+    }
+    /* The public never gets rows, auditors nothing else there. */
+    assert_int_equal(served("tile/rows/000", false), -1);
+    assert_int_equal(served("tile/0/000", true), -1);
+    assert_int_equal(served("tile/entries/000", true), -1);
+    assert_int_equal(served("checkpoint", true), -1);
+}
+
+/* Whatever width is asked for, the answer is the front of what stands there. */
+static void any_width_is_cut(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"tile/0/", "tile/entries/", "tile/rows/"};
+    struct buf whole, part;
+    buf_init(&whole, 1 << 20);
+    buf_init(&part, 1 << 20);
+    for (size_t k = 0; k < 3; k++) {
+        size_t before = 0;
+        char path[64];
+        snprintf(path, sizeof path, "%s000", kinds[k]);
+        buf_clear(&whole);
+        OK(k < 2 ? ledger_file(cell.dir, slice_str(path), &whole)
+                 : ledger_rows_file(cell.dir, slice_str(path), &whole));
+        for (unsigned width = 1; width < 256; width++) {
+            snprintf(path, sizeof path, "%s000.p/%u", kinds[k], width);
+            buf_clear(&part);
+            OK(k < 2 ? ledger_file(cell.dir, slice_str(path), &part)
+                     : ledger_rows_file(cell.dir, slice_str(path), &part));
+            assert_true(part.n > before && part.n < whole.n);
+            assert_memory_equal(part.p, whole.p, part.n);
+            before = part.n;
+        }
+    }
+    struct buf small;
+    buf_init(&small, 100);
+    assert_int_equal(ledger_file(cell.dir, slice_str("tile/0/000"), &small), BOURN_E_LIMIT);
+    buf_release(&small);
+    buf_release(&whole);
+    buf_release(&part);
+}
+
+static void reading(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 100);
+    expect_readable(cell.dir, 0, 310, 310);
+    expect_readable(cell.dir, 0, 300, 300); /* a size that was true before */
+    expect_readable(cell.dir, 0, 280, 280); /* its partial never was there */
+    assert_int_equal(ledger_read(cell.dir, 310, 310, &b, &b), BOURN_E_NOT_FOUND);
+    assert_int_equal(ledger_read(cell.dir, 300, 300, &b, &b), BOURN_E_NOT_FOUND);
+    assert_int_equal(ledger_read(cell.dir, 310, 311, &b, &b), BOURN_E_CORRUPT);
+    assert_int_equal(ledger_read(cell.dir, 600, 601, &b, &b), BOURN_E_CORRUPT);
+    assert_int_equal(b.n, 0);
+    buf_release(&b);
+}
+
+static void rows_root(void **state)
+{
+    (void)state;
+    uint8_t rows[128], root[32];
+    uint64_t count = 9;
+    struct merkle_hash leaf[2], want;
+    OK(ledger_rows_root(slice_of(NULL, 0), root, &count));
+    merkle_empty(&want);
+    assert_int_equal(count, 0);
+    assert_memory_equal(root, want.b, 32);
+    struct slice two = event_rows(2, rows);
+    OK(ledger_rows_root(two, root, &count));
+    merkle_leaf(&leaf[0], slice_str("row 2.0"));
+    merkle_leaf(&leaf[1], slice_str("row 2.1"));
+    merkle_root_of(&want, leaf, 2);
+    assert_int_equal(count, 2);
+    assert_memory_equal(root, want.b, 32);
+    for (size_t cut = 1; cut < two.n; cut++)
+        assert_int_equal(ledger_rows_root(slice_of(rows, cut), root, &count),
+                         cut == 11 ? BOURN_OK : BOURN_E_FORMAT);
+}
+
+struct shared {
+    struct io_dir *dir;
+    _Atomic uint64_t flushed;
+    atomic_bool stop;
+    unsigned reads, failures;
+};
+
+static void *read_on(void *arg)
+{
+    struct shared *s = arg;
+    struct buf entry, rows;
+    buf_init(&entry, 100);
+    buf_init(&rows, 1000);
+    uint32_t seed = 7;
+    while (!s->stop) {
+        uint64_t flushed = s->flushed;
+        if (!flushed)
+            continue;
+        char text[32];
+        uint8_t want[128];
+        seed = seed * 1664525 + 1013904223;
+        uint64_t back = seed >> 8 & 1 ? seed % 300 : seed % 20, i = back < flushed ? flushed - 1 - back : 0;
+        buf_clear(&entry);
+        buf_clear(&rows);
+        bool ok = ledger_read(s->dir, i, flushed, &entry, &rows) == BOURN_OK &&
+                  slice_eq(buf_slice(&entry), event(i, text)) &&
+                  slice_eq(buf_slice(&rows), event_rows(i, want));
+        s->reads++;
+        s->failures += !ok;
+    }
+    buf_release(&entry);
+    buf_release(&rows);
+    return NULL;
+}
+
+/* The writer removes every superseded partial at once: harsher than the ledger itself. */
+static void reading_beside_the_writer(void **state)
+{
+    (void)state;
+    struct cell c;
+    struct ledger *l;
+    struct partials gone = {0};
+    pthread_t t;
+    cell_make(&c);
+    struct shared s = {.dir = c.dir};
+    OK(ledger_open(c.dir, 0, &l));
+    assert_int_equal(pthread_create(&t, NULL, read_on, &s), 0);
+    struct merkle_tile kinds[3] = {{MERKLE_TILE_ENTRIES, 0, 0, 0}, {MERKLE_TILE_ROWS, 0, 0, 0}, {0}};
+    uint64_t clock_ms = 1;
+    for (uint64_t size = 7; size < 3000; size += 7) {
+        append_to(l, size);
+        OK(ledger_flush(l));
+        for (size_t k = 0; k < 3; k++) {
+            if (kinds[k].width && kinds[k].n != size / 256) {
+                kinds[k].width = 256;
+                partials_supersede(&gone, &kinds[k]);
+            }
+            kinds[k].n = size / 256;
+            kinds[k].width = (unsigned)(size % 256);
+            if (kinds[k].width) {
+                OK(partials_add(&gone, &kinds[k]));
+                partials_supersede(&gone, &kinds[k]);
+            }
+        }
+        for (int i = 0; i < 3; i++)
+            partials_publish(&gone, c.dir, clock_ms += 2 * PARTIALS_KEPT_MS);
+        s.flushed = size;
+    }
+    s.stop = true;
+    assert_int_equal(pthread_join(t, NULL), 0);
+    assert_true(s.reads > 100);
+    assert_int_equal(s.failures, 0);
+    partials_release(&gone);
+    ledger_close(l);
+    cell_remove(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paths),     cmocka_unit_test(any_width_is_cut),          cmocka_unit_test(reading),
+        cmocka_unit_test(rows_root), cmocka_unit_test(reading_beside_the_writer),
+    };
+    return crypto_init() == BOURN_OK ? cmocka_run_group_tests(tests, make_log, remove_log) : 1;
+}
