@@ -85,7 +85,7 @@ static enum bourn_err put(const json_t *v, struct buf *out, int depth)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     json_int_t n;
-    if (depth > JSON_DEPTH_MAX)
+    if (depth >= JSON_DEPTH_MAX && (json_is_object(v) || json_is_array(v)))
         return err_set(BOURN_E_FORMAT, "JSON: nested over %d levels", JSON_DEPTH_MAX);
     switch (json_typeof(v)) {
     case JSON_OBJECT:
