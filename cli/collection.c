@@ -1,5 +1,5 @@
-#include "admin.h"
 #include "base/text.h"
+#include "cell.h"
 #include "feed.h"
 #include "infer.h"
 #include "schema.h"
@@ -139,7 +139,7 @@ static int send_schema(const char *cell, const char *name, const struct schema *
     buf_init(&text, REQUEST_BODY_BYTES_MAX);
     schema_put_json(&body, s, name);
     struct request r = {.id = 1, .op = REQ_ADMIN_COLLECTION, .body = buf_slice(&body)};
-    int code = admin_call(cell, &r, &answer, &v);
+    int code = cell_call(cell, &r, &answer, &v);
     if (code == CLI_DONE) {
         if (json_find(v, "index", &index))
             cli_note("collection %s: entry %.*s", name, SLICE_ARG(index.raw));

@@ -1,10 +1,10 @@
 /* bourn import: rows from a file or standard input to a serving cell, in batches, two of them under way, in
  * constant memory. What was acknowledged is stored for good; a row equal to one that is stored is skipped, so
  * an import that broke off is simply run again. */
-#include "admin.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "cell.h"
 #include "crypto/crypto.h"
 #include "feed.h"
 #include "rejects.h"
@@ -40,7 +40,7 @@ struct batch {
 struct import {
     const char *cell, *input, *collection, *subject, *purpose, *format, *token;
     bool json, bar;
-    struct admin *admin;
+    struct cell *admin;
     struct feed rows;
     struct rejects rejects;
     struct batch batch[UNDER_WAY];
@@ -115,7 +115,7 @@ static enum bourn_err receive(struct import *m, int *code)
     enum bourn_err err = BOURN_E_INTERNAL;
     struct reply r;
     struct batch *b = NULL;
-    TRY(admin_receive(m->admin, &r));
+    TRY(cell_receive(m->admin, &r));
     for (size_t i = 0; i < UNDER_WAY; i++)
         if (m->batch[i].id && m->batch[i].id == r.id)
             b = &m->batch[i];
@@ -124,7 +124,7 @@ static enum bourn_err receive(struct import *m, int *code)
     if (r.status / 100 != 2) {
         if (m->bar)
             fputs("\r\033[K", stderr);
-        *code = admin_refused(&r);
+        *code = cell_refused(&r);
     } else {
         TRY(account(m, b, r.body));
     }
@@ -148,7 +148,7 @@ static enum bourn_err send_batch(struct import *m, struct batch *b)
         .path = slice_str(m->subject),
         .body = buf_slice(&b->body),
     };
-    return admin_send(m->admin, &r);
+    return cell_send(m->admin, &r);
 }
 
 /* A free batch; waits for an answer if both are under way. */
@@ -260,7 +260,7 @@ static int import(struct import *m)
         err = err_sys(BOURN_E_NOT_FOUND, "cannot open %s", m->input);
         goto out;
     }
-    TRY(admin_open(m->cell, &m->admin));
+    TRY(cell_open(m->cell, &m->admin));
     TRY(rejects_init(&m->rejects, m->input));
     TRY(feed_open(&m->rows, fd, format));
     rows = true;
@@ -324,7 +324,7 @@ int cmd_import(int argc, char **argv)
     int code = import(m);
     for (size_t i = 0; i < UNDER_WAY; i++)
         buf_release(&m->batch[i].body);
-    admin_close(m->admin);
+    cell_close(m->admin);
     rejects_release(&m->rejects);
     free(m);
     return code;

@@ -1,6 +1,6 @@
-#include "admin.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "cell.h"
 
 const char help_notice_add[] =
     "bourn notice add CELL NAME --language LANG --text TEXT | --file FILE [--json]\n"
@@ -64,7 +64,7 @@ int cmd_notice_add(int argc, char **argv)
         json_put_string(&body, buf_slice(&text));
         buf_put_str(&body, "}");
         struct request r = {.id = 1, .op = REQ_ADMIN_NOTICE, .body = buf_slice(&body)};
-        code = admin_show(words[0], &r, set[JSON] != NULL);
+        code = cell_show(words[0], &r, set[JSON] != NULL);
     }
     buf_release(&text);
     buf_release(&body);

@@ -1,7 +1,7 @@
 #include "pack/pack.h"
-#include "admin.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "cell.h"
 #include "gate/world.h"
 
 const char help_pack_add[] = "bourn pack add CELL FILE.yaml [--json]\n"
@@ -78,7 +78,7 @@ static int run(int argc, char **argv, size_t words_n, const char *help)
         buf_put_slice(&body, buf_slice(&rules));
         TRY(buf_check(&body));
         struct request r = {.id = 1, .op = REQ_ADMIN_PACK, .body = buf_slice(&body)};
-        code = admin_show(words[0], &r, json);
+        code = cell_show(words[0], &r, json);
     }
     if (code == CLI_DONE && !(json && words_n == 2))
         code = say_pin(pin, examples, json);

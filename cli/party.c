@@ -1,11 +1,11 @@
-#include "admin.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "cell.h"
 
 #include <stdio.h>
 
 const char help_party_add[] =
-    "bourn party add CELL NAME --kind app|processor|cell|authority|auditor --jurisdiction CC\n"
+    "bourn party add CELL NAME --kind app|processor|cell|authority|auditor|registrar --jurisdiction CC\n"
     "                --purpose TERM [--ground TERM] … [--rights "
     "read,write,consent,enrol,erase,search,link,audit]\n"
     "                [--legal-name NAME] [--contact TEXT] [--days N] [--json]\n"
@@ -74,8 +74,8 @@ static int add_option(struct party *p, int option, const char *value)
         p->contact = value;
         break;
     case P_DAYS:
-        if (!decimal_get(slice_str(value), &p->days) || p->days == 0 || p->days > 36500)
-            return cli_fail(CLI_USAGE, "--days: a number from 1 to 36500 is wanted");
+        if (!decimal_get(slice_str(value), &p->days) || p->days == 0 || p->days > 3660)
+            return cli_fail(CLI_USAGE, "--days: a number from 1 to 3660 is wanted");
         break;
     case P_JSON:
         p->json = true;
@@ -90,13 +90,14 @@ static int add_option(struct party *p, int option, const char *value)
 
 static int add_check(const struct party *p)
 {
-    static const char *const kinds[] = {"app", "processor", "cell", "authority", "auditor", NULL};
+    static const char *const kinds[] = {"app",     "processor", "cell", "authority",
+                                        "auditor", "registrar", NULL};
     if (!p->cell || !p->name)
         return cli_fail(CLI_USAGE, "bourn party add CELL NAME …: --help shows the rest");
     if (!name_valid(slice_str(p->name)))
         return cli_fail(CLI_USAGE, "%s is not a name: up to 64 letters, digits, _ - and .", p->name);
     if (!p->kind || !one_of(p->kind, kinds))
-        return cli_fail(CLI_USAGE, "--kind is wanted: app, processor, cell, authority or auditor");
+        return cli_fail(CLI_USAGE, "--kind is wanted: app, processor, cell, authority, auditor or registrar");
     if (!p->jurisdiction || !country_valid(slice_str(p->jurisdiction)))
         return cli_fail(CLI_USAGE, "--jurisdiction is wanted: two capital letters, such as CN");
     if (p->purposes_n == 0)
@@ -176,7 +177,7 @@ int cmd_party_add(int argc, char **argv)
     code = add_body(&body, &p);
     struct request r = {.id = 1, .op = REQ_ADMIN_PARTY, .body = buf_slice(&body)};
     if (code == CLI_DONE)
-        code = admin_call(p.cell, &r, &answer, &v);
+        code = cell_call(p.cell, &r, &answer, &v);
     if (code == CLI_DONE && p.json) {
         buf_put_u8(&answer, '\n');
         code = cli_out(buf_slice(&answer));
@@ -220,7 +221,7 @@ static int simple(int argc, char **argv, uint32_t op, bool named, const char *he
     struct request r = {.id = 1, .op = op};
     if (named)
         r.path = slice_str(words[1]);
-    return admin_show(words[0], &r, json);
+    return cell_show(words[0], &r, json);
 }
 
 int cmd_party_end(int argc, char **argv)

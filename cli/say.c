@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static void say(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static void say(const char *fmt, va_list ap)
 {
     fputs("bourn: ", stderr);
     vfprintf(stderr, fmt, ap);
@@ -20,7 +20,7 @@ int cli_fail(enum cli_exit code, const char *fmt, ...)
     va_start(ap, fmt);
     say(fmt, ap);
     va_end(ap);
-    return code;
+    return (int)code;
 }
 
 int cli_err(enum bourn_err err)

@@ -51,7 +51,8 @@ static const cyaml_schema_value_t schema_value = {
 };
 
 /* Keeps libcyaml's sentence, which names the line. */
-static void keep(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void keep(cyaml_log_t level, void *ctx, const char *fmt,
+                                                       va_list args)
 {
     struct buf *b = ctx;
     char line[256];

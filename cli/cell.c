@@ -1,4 +1,4 @@
-#include "admin.h"
+#include "cell.h"
 
 #include "base/limits.h"
 
@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-struct admin {
+struct cell {
     int fd;
     struct buf out, in;
 };
@@ -40,9 +40,9 @@ static enum bourn_err reach(int fd, const char *cell)
     return err;
 }
 
-enum bourn_err admin_open(const char *cell, struct admin **out)
+enum bourn_err cell_open(const char *cell, struct cell **out)
 {
-    struct admin *a = malloc(sizeof *a);
+    struct cell *a = malloc(sizeof *a);
     if (!a)
         return err_set(BOURN_E_MEMORY, "out of memory");
     buf_init_secret(&a->out, IPC_MESSAGE_BYTES_MAX + 4);
@@ -52,11 +52,11 @@ enum bourn_err admin_open(const char *cell, struct admin **out)
     if (err == BOURN_OK)
         *out = a;
     else
-        admin_close(a);
+        cell_close(a);
     return err;
 }
 
-void admin_close(struct admin *a)
+void cell_close(struct cell *a)
 {
     if (!a)
         return;
@@ -72,7 +72,7 @@ static enum bourn_err gone(void)
     return err_set(BOURN_E_UNAVAILABLE, "the cell closed the connection: see what `bourn serve` says");
 }
 
-enum bourn_err admin_send(struct admin *a, const struct request *r)
+enum bourn_err cell_send(struct cell *a, const struct request *r)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     buf_clear(&a->out);
@@ -110,7 +110,7 @@ static enum bourn_err read_exactly(int fd, uint8_t *p, size_t n)
     return BOURN_OK;
 }
 
-enum bourn_err admin_receive(struct admin *a, struct reply *r)
+enum bourn_err cell_receive(struct cell *a, struct reply *r)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     uint8_t head[4];
@@ -127,7 +127,7 @@ out:
     return err;
 }
 
-int admin_refused(const struct reply *r)
+int cell_refused(const struct reply *r)
 {
     struct buf text;
     buf_init(&text, 64u << 10);
@@ -147,34 +147,34 @@ int admin_refused(const struct reply *r)
     return code;
 }
 
-int admin_call(const char *cell, const struct request *r, struct buf *body, struct json_value *json)
+int cell_call(const char *cell, const struct request *r, struct buf *body, struct json_value *json)
 {
-    struct admin *a = NULL;
+    struct cell *a = NULL;
     struct reply answer;
     int code = CLI_DONE;
     enum bourn_err err = BOURN_E_INTERNAL;
-    TRY(admin_open(cell, &a));
-    TRY(admin_send(a, r));
-    TRY(admin_receive(a, &answer));
+    TRY(cell_open(cell, &a));
+    TRY(cell_send(a, r));
+    TRY(cell_receive(a, &answer));
     if (answer.status / 100 != 2) {
-        code = admin_refused(&answer);
+        code = cell_refused(&answer);
         goto out;
     }
     buf_put_slice(body, answer.body.n ? answer.body : slice_str("{}"));
     TRY(buf_check(body));
     TRY(json_check(buf_slice(body), json));
 out:
-    admin_close(a);
+    cell_close(a);
     return err != BOURN_OK ? cli_err(err) : code;
 }
 
-int admin_show(const char *cell, const struct request *r, bool json)
+int cell_show(const char *cell, const struct request *r, bool json)
 {
     struct buf body, text;
     struct json_value v;
     buf_init_secret(&body, REPLY_BYTES_MAX);
     buf_init(&text, 2 * REPLY_BYTES_MAX);
-    int code = admin_call(cell, r, &body, &v);
+    int code = cell_call(cell, r, &body, &v);
     if (code == CLI_DONE && json) {
         buf_put_slice(&text, v.raw);
         buf_put_u8(&text, '\n');
