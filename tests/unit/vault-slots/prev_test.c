@@ -143,11 +143,11 @@ static void test_power_cut(void **state)
 {
     (void)state;
     unsigned older = 0, newer = 0;
-    io_dir_close(cell);
     for (uint64_t at = 1; at < 14; at++) {
         for (uint64_t seed = 1; seed <= 30; seed++) {
             struct prev *p = NULL;
             uint64_t mark = 0;
+            io_dir_close(cell);
             sim_end();
             sim_begin(seed * 100 + at, 64 << 20);
             ok(io_dir_open("/", &cell));

@@ -261,8 +261,8 @@ static void test_power_cut(void **state)
 {
     (void)state;
     unsigned lost = 0;
-    io_dir_close(cell);
     for (unsigned round = 0; round < 200; round++) {
+        io_dir_close(cell);
         sim_end();
         sim_begin(round + 1, 4 << 20);
         ok(io_dir_open("/", &cell));
