@@ -152,7 +152,7 @@ enum bourn_err tiles_read(struct io_dir *cell, const struct merkle_tile *t, stru
     enum bourn_err err = BOURN_E_INTERNAL;
     TRY(tiles_open(cell, t, &f));
     TRY(io_size(f, &size));
-    uint8_t *to = size <= out->cap ? buf_reserve(out, (size_t)size) : NULL;
+    uint8_t *to = size && size <= out->cap ? buf_reserve(out, (size_t)size) : NULL;
     if (size && !to)
         TRY(err_set(BOURN_E_LIMIT, "a ledger file of %llu bytes is too large to be read in one piece",
                     (unsigned long long)size));
@@ -181,7 +181,7 @@ enum bourn_err tiles_item(struct io_file *f, const struct merkle_tile *t, unsign
             offset += prefix;
         }
     }
-    uint8_t *to = buf_reserve(out, (size_t)n);
+    uint8_t *to = n ? buf_reserve(out, (size_t)n) : NULL;
     if (n && !to)
         TRY(err_set(BOURN_E_LIMIT, "an entry or its rows, %llu bytes, do not fit", (unsigned long long)n));
     if (n)
