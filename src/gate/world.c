@@ -1,32 +1,10 @@
-#include "gate/world.h"
-
 #include <stdlib.h>
 
-#include "base/limits.h"
 #include "crypto/crypto.h"
+#include "gate/world_internal.h"
 
 #define WORLD_BYTES_MAX ((size_t)1 << 30) /* all entries of parties, packs, schemas, notices and settings */
 #define FORMAT_VERSION 1
-
-/* A growing array of pointers into the arena, ascending by entry index. */
-struct list {
-    void **v;
-    size_t n, size;
-};
-struct schema { /* one version of a collection */
-    struct world_collection c;
-    uint64_t takes_effect;
-};
-struct world {
-    struct arena arena;
-    bool begun;
-    uint64_t last, time; /* index and time of the last entry */
-    uint64_t
-        setup_until; /* policy entries up to this index count at once: they stand directly behind genesis */
-    const struct entry *genesis;
-    struct list parties, schemas, firsts, notices, policies, settings;
-    size_t parties_live, pack_names;
-};
 
 struct world *world_new(void)
 {
@@ -177,25 +155,10 @@ static enum bourn_err apply_collection(struct step *s)
     return BOURN_OK;
 }
 
-static struct gate_party *find_party(const struct world *w, uint64_t index)
-{
-    size_t lo = 0, hi = w->parties.n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        struct gate_party *p = w->parties.v[mid];
-        if (p->index == index)
-            return p;
-        if (p->index < index)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return NULL;
-}
-
 static enum bourn_err end_party(struct step *s)
 {
-    struct gate_party *ends = find_party(s->w, s->e->ends);
+    /* Readers get it const; here it is the world's own. */
+    struct gate_party *ends = (struct gate_party *)(uintptr_t)world_party(s->w, s->e->ends);
     if (!ends || ends->ended != UINT64_MAX)
         return REFUSE(s, "C2", "ends party %llu, which is not a living one", (unsigned long long)s->e->ends);
     ends->ended = s->index;
@@ -331,128 +294,4 @@ enum bourn_err world_pin(uint8_t out[32], struct slice yaml, struct slice rules)
     be_put(length, yaml.n, sizeof length);
     crypto_sha256(out, (struct slice[]){slice_str(domain), slice_of(length, sizeof length), yaml, rules}, 4);
     return BOURN_OK;
-}
-
-/* What was built, as the header promises it. */
-uint64_t world_time(const struct world *w)
-{
-    return w->time;
-}
-struct slice world_origin(const struct world *w)
-{
-    return w->genesis ? w->genesis->origin : (struct slice){0};
-}
-struct slice world_domicile(const struct world *w)
-{
-    return w->genesis ? w->genesis->domicile : (struct slice){0};
-}
-struct slice world_controller(const struct world *w, struct slice *contact)
-{
-    if (contact)
-        *contact = w->genesis ? w->genesis->contact : (struct slice){0};
-    return w->genesis ? w->genesis->legal_name : (struct slice){0};
-}
-uint64_t world_delay_s(const struct world *w)
-{
-    return w->genesis ? w->genesis->delay : 0;
-}
-const struct entry *world_genesis(const struct world *w)
-{
-    return w->genesis;
-}
-
-const struct gate_party *world_party(const struct world *w, uint64_t index)
-{
-    return find_party(w, index);
-}
-
-const struct gate_party *world_party_named(const struct world *w, struct slice name)
-{
-    for (size_t i = w->parties.n; i-- > 0;) {
-        const struct gate_party *p = w->parties.v[i];
-        if (p->ended == UINT64_MAX && slice_eq(p->name, name))
-            return p;
-    }
-    return NULL;
-}
-
-const struct world_collection *world_collection(const struct world *w, struct slice name, uint64_t time)
-{
-    for (size_t i = w->schemas.n; i-- > 0;) {
-        const struct schema *c = w->schemas.v[i];
-        if (c->takes_effect <= time && slice_eq(c->c.name, name))
-            return &c->c;
-    }
-    return NULL;
-}
-
-const struct world_notice *world_notice(const struct world *w, uint64_t index)
-{
-    for (size_t i = w->notices.n; i-- > 0;) {
-        const struct world_notice *n = w->notices.v[i];
-        if (n->index == index)
-            return n;
-    }
-    return NULL;
-}
-
-const struct world_notice *world_notice_named(const struct world *w, struct slice name, struct slice language)
-{
-    for (size_t i = w->notices.n; i-- > 0;) {
-        const struct world_notice *n = w->notices.v[i];
-        if (slice_eq(n->name, name) && slice_eq(n->language, language))
-            return n;
-    }
-    return NULL;
-}
-
-struct slice world_setting(const struct world *w, const char *name)
-{
-    for (size_t i = w->settings.n; i-- > 0;) {
-        const struct entry *e = w->settings.v[i];
-        for (size_t j = e->settings_n; j-- > 0;)
-            if (slice_is(e->settings[j].name, name))
-                return e->settings[j].value;
-    }
-    return (struct slice){0};
-}
-
-/* A pack has begun once its delay has run and its own first day has come. From then on it supersedes the
- * earlier ones of its name for good: where it ends, they do not come back. */
-static bool has_begun(const struct world_policy *p, uint64_t index, uint64_t time)
-{
-    return p->index < index && p->takes_effect <= time && p->pack->effective_from <= time;
-}
-
-size_t world_packs(const struct world *w, uint64_t index, uint64_t time, const struct gate_pack **packs,
-                   uint64_t *indices)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < w->policies.n; i++) {
-        const struct world_policy *p = w->policies.v[i];
-        bool counts = has_begun(p, index, time) && time < p->pack->effective_to;
-        for (size_t j = i + 1; j < w->policies.n && counts; j++) {
-            const struct world_policy *q = w->policies.v[j];
-            counts = !(slice_eq(q->pack->name, p->pack->name) && has_begun(q, index, time));
-        }
-        if (!counts)
-            continue;
-        bourn_assert(n < PACKS_MAX);
-        packs[n] = p->pack;
-        indices[n++] = p->index;
-    }
-    return n;
-}
-
-const struct gate_party *world_party_at(const struct world *w, size_t i)
-{
-    return i < w->parties.n ? w->parties.v[i] : NULL;
-}
-const struct world_collection *world_collection_at(const struct world *w, size_t i)
-{
-    return i < w->firsts.n ? &((const struct schema *)w->firsts.v[i])->c : NULL;
-}
-const struct world_policy *world_policy_at(const struct world *w, size_t i)
-{
-    return i < w->policies.n ? w->policies.v[i] : NULL;
 }
