@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { TRIES = 3, HASH_BYTES = 32 };
+enum { TRIES = 3, HASH_BYTES = 32, WINDOW_BYTES = 16384 };
 
 static size_t prefix_bytes(enum merkle_tile_kind kind)
 {
@@ -166,18 +166,45 @@ out:
     return err;
 }
 
+/* Length prefixes are read through a window: one call for many of them. */
+struct window {
+    struct io_file *f;
+    uint64_t size, start;
+    size_t n;
+    uint8_t bytes[WINDOW_BYTES];
+};
+
+/* The big-endian number of `bytes` bytes at offset; BOURN_E_CORRUPT beyond the end. */
+static enum bourn_err number_at(struct window *w, uint64_t offset, size_t bytes, uint64_t *out)
+{
+    if (offset < w->start || offset + bytes > w->start + w->n) {
+        uint64_t left = offset < w->size ? w->size - offset : 0;
+        w->start = offset;
+        w->n = left < sizeof w->bytes ? (size_t)left : sizeof w->bytes;
+        if (left < bytes)
+            return BOURN_E_CORRUPT;
+        enum bourn_err err = io_read(w->f, offset, w->bytes, w->n);
+        if (err)
+            return err;
+    }
+    *out = be_get(w->bytes + (offset - w->start), (unsigned)bytes);
+    return BOURN_OK;
+}
+
 enum bourn_err tiles_item(struct io_file *f, const struct merkle_tile *t, unsigned at, struct buf *out)
 {
+    struct window w;
     size_t prefix = prefix_bytes(t->kind);
     uint64_t offset = (uint64_t)at * HASH_BYTES, n = HASH_BYTES;
     enum bourn_err err = BOURN_E_INTERNAL;
+    w.f = f;
+    w.start = w.n = 0;
+    TRY(io_size(f, &w.size));
     if (prefix) { /* items of many lengths: walk from the front */
         offset = n = 0;
         for (unsigned i = 0; i <= at; i++) {
-            uint8_t length[4];
             offset += n;
-            TRY(io_read(f, offset, length, prefix));
-            n = be_get(length, (unsigned)prefix);
+            TRY(number_at(&w, offset, prefix, &n));
             offset += prefix;
         }
     }
