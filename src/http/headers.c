@@ -8,12 +8,18 @@ static enum MHD_Result one_header(void *ctx, enum MHD_ValueKind kind, const char
     (void)kind;
     struct headers *all = ctx;
     all->bytes += name_n + value_n + 4; /* ": " and the line's end */
+    struct slice text = slice_of(value ? value : "", value ? value_n : 0);
+    bool length = strcasecmp(name, "Content-Length") == 0;
+    if (length || strcasecmp(name, "Transfer-Encoding") == 0) {
+        *(length ? &all->length : &all->encoding) = text;
+        all->framings++;
+    }
     for (size_t i = 0; i < all->h->wanted_n; i++) {
         if (strcasecmp(name, all->h->wanted[i]) != 0)
             continue;
         if (all->found[i].p)
             all->repeated = all->h->wanted[i];
-        all->found[i] = slice_of(value ? value : "", value ? value_n : 0);
+        all->found[i] = text;
     }
     return MHD_YES;
 }

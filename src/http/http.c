@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Room of a connection in the library: our own limit on headers must be reached first, so that the refusal is
@@ -28,6 +29,7 @@ static enum MHD_Result refuse(struct http *h, struct exchange *x, uint32_t statu
 {
     struct http_response r;
     http_problem(&r, &h->scratch, status, slice_str(code), slice_str(detail), slice_of(NULL, 0));
+    http_header(&r, "Connection", "close"); /* what follows on this connection may be the rest of the body */
     return queue(h, x, &r);
 }
 
@@ -35,6 +37,7 @@ static enum MHD_Result refuse(struct http *h, struct exchange *x, uint32_t statu
 static enum MHD_Result begin(struct http *h, struct exchange *x)
 {
     struct headers all;
+    uint64_t n = 0;
     x->state = X_READING;
     headers_collect(h, x->connection, &all);
     if (x->uri.failed || x->uri.n + all.bytes > REQUEST_HEADERS_BYTES_MAX)
@@ -42,9 +45,12 @@ static enum MHD_Result begin(struct http *h, struct exchange *x)
                       "The address and headers of a request may have 16 KiB together.");
     if (all.repeated)
         return refuse(h, x, 400, "header_repeated", "A header was given twice that may stand only once.");
-    const char *length = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Content-Length");
-    uint64_t n = 0;
-    if (length && (!decimal_get(slice_str(length), &n) || n > REQUEST_BODY_BYTES_MAX))
+    /* Two opinions about where a body ends are how requests are smuggled past a proxy (RFC 9112 section 6.3).
+     */
+    if (all.framings > 1 || (all.encoding.p && !slice_is(all.encoding, "chunked")))
+        return refuse(h, x, 400, "length_ambiguous",
+                      "A request has one Content-Length or Transfer-Encoding: chunked, not both.");
+    if (all.length.p && (!decimal_get(all.length, &n) || n > REQUEST_BODY_BYTES_MAX))
         return refuse(h, x, 413, "body_too_large", "The body of a request may have 1 MiB.");
     if (h->body_bytes + n > HTTP_BODIES_BYTES_MAX)
         return refuse(h, x, 503, "overloaded", "Too many large requests at once; try again later.");
@@ -180,6 +186,7 @@ enum bourn_err http_start(int listen_fd, const char *const *wanted, http_handle 
     if (!h)
         return err_set(BOURN_E_MEMORY, "out of memory for the HTTP server");
     *h = (struct http){.listen_fd = listen_fd, .handle = handle, .ctx = ctx};
+    tzset(); /* the Date header's gmtime reads /etc/localtime once: now, while files may still be opened */
     buf_init(&h->scratch, PROBLEM_MISSING_BYTES_MAX + 8192);
     for (; wanted[h->wanted_n]; h->wanted_n++) {
         bourn_assert(h->wanted_n < HTTP_WANTED_MAX);

@@ -49,7 +49,9 @@ struct MHD_Response *exchange_response(const struct http *h, const struct http_r
 struct headers {
     const struct http *h;
     struct slice found[HTTP_WANTED_MAX];
-    const char *repeated; /* the name of one that was given twice */
+    const char *repeated;          /* the name of one that was given twice */
+    struct slice length, encoding; /* Content-Length, Transfer-Encoding */
+    unsigned framings;             /* how many of these two there are */
     size_t bytes;
 };
 void headers_collect(const struct http *h, struct MHD_Connection *c, struct headers *out);
