@@ -42,7 +42,7 @@ void arena_reset(struct arena *a)
 
 void *arena_alloc(struct arena *a, size_t n)
 {
-    if (n > a->cap || a->total > a->cap - n)
+    if (n > PTRDIFF_MAX || n > a->cap || a->total > a->cap - n)
         return NULL;
     size_t rounded = (n + 15) & ~(size_t)15;
     if (!a->head || a->size - a->used < rounded) {

@@ -42,7 +42,8 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
         size_t size = b->size ? b->size : 64;
         while (size - b->n < n)
             size += size < b->cap / 2 ? size : b->cap - size;
-        uint8_t *p = b->wipe ? malloc(size) : realloc(b->p, size);
+        /* one byte more than `size`: room for the NUL that buf_printf's formatter insists on */
+        uint8_t *p = size == SIZE_MAX ? NULL : b->wipe ? malloc(size + 1) : realloc(b->p, size + 1);
         if (!p) {
             b->failed = true;
             return NULL;
@@ -96,11 +97,11 @@ void buf_printf(struct buf *b, const char *fmt, ...)
     va_copy(again, ap);
     int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    uint8_t *to = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
+    uint8_t *to = n <= 0 ? NULL : buf_reserve(b, (size_t)n);
     if (to) {
         vsnprintf((char *)to, (size_t)n + 1, fmt, again);
         b->n += (size_t)n;
-    } else {
+    } else if (n != 0) {
         b->failed = true;
     }
     va_end(again);

@@ -20,8 +20,10 @@ json_t *jsonc_load(struct slice text)
         json_object_seed(seed);
     seeded = true;
 
-    json_error_t e;
-    json_t *v = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    json_error_t e = {.position = 0};
+    json_t *v = NULL;
+    if (text.n && !memchr(text.p, 0, text.n)) /* jansson overlooks a NUL behind a number */
+        v = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (!v) /* e.text may quote the input, so it stays out of the message */
         (void)err_set(BOURN_E_FORMAT, "JSON: malformed, or a name twice, at byte %d", e.position);
     return v;

@@ -74,6 +74,9 @@ static void refuses_what_has_none(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         if (consent_canonical(slice_str(cases[i]), &out) != BOURN_E_FORMAT)
             fail_msg("%s passed", cases[i]);
+    assert_int_equal(consent_canonical(slice_of("1\0", 2), &out), BOURN_E_FORMAT);
+    assert_int_equal(consent_canonical(slice_of("[1\0]", 4), &out), BOURN_E_FORMAT);
+    assert_int_equal(consent_canonical((struct slice){0}, &out), BOURN_E_FORMAT);
     buf_release(&out);
 }
 
@@ -90,7 +93,7 @@ static void limits_depth_and_size(void **state)
             buf_put_u8(&in, '[');
         for (unsigned i = 0; i < depth; i++)
             buf_put_u8(&in, ']');
-        assert_int_equal(consent_canonical(buf_slice(&in), &out), depth > 33       ? BOURN_E_FORMAT
+        assert_int_equal(consent_canonical(buf_slice(&in), &out), depth > 32       ? BOURN_E_FORMAT
                                                                   : 2 * depth > 60 ? BOURN_E_LIMIT
                                                                                    : BOURN_OK);
     }
