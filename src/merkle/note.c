@@ -156,7 +156,7 @@ static bool line_get(struct slice line, struct slice *name, struct buf *payload)
 static enum bourn_err find_signature(struct slice lines, const struct merkle_vkey *k, struct buf *signature)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct slice line, name;
+    struct slice line, name = {0};
     struct buf payload;
     unsigned count = 0, found = 0;
     buf_init(&payload, NOTE_SIGNATURE_BYTES_MAX);

@@ -166,7 +166,7 @@ enum bourn_err handle_records(struct vault *v, const struct request *r, const st
         if (s.collections[i].number == number)
             key = s.collections[i].key;
     bool single = r->op == REQ_RECORD;
-    struct release *rel;
+    struct release *rel = NULL;
     TRY(release_new(&s, q.collection->name, key, &rel));
     a->release = rel;
     rel->single = single;
