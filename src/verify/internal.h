@@ -85,6 +85,7 @@ struct tree {
     struct merkle_edge edge;
     struct merkle_hash level[8][MERKLE_TILE_WIDTH]; /* the open tile of each level; 256^8 leaves are enough */
     unsigned filled[8];
+    bool contradicted; /* by a tile that was served */
 };
 
 struct replay {

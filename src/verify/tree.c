@@ -17,8 +17,11 @@ static enum bourn_err compare(struct replay *v, unsigned level, uint64_t n, unsi
     if (err != BOURN_OK || v->tile.n % HASH || (got != width && got != MERKLE_TILE_WIDTH))
         finding_at(v, CLAUSE_S1, false, (n * MERKLE_TILE_WIDTH) << 8 * level,
                    "hash tile %u/%llu does not have %u hashes", level, (unsigned long long)n, width);
-    for (size_t i = 0; i < width && i < got; i++)
+    /* Where a tile of leaves contradicts, those above it do too: the leaf is what is named. */
+    bool consequence = level > 0 && v->tree.contradicted;
+    for (size_t i = 0; i < width && i < got && !consequence; i++)
         if (memcmp(v->tile.p + i * HASH, v->tree.level[level][i].b, HASH) != 0) {
+            v->tree.contradicted = true;
             uint64_t first = (n * MERKLE_TILE_WIDTH + i) << 8 * level;
             finding_at(v, CLAUSE_S1, false, first,
                        "hash tile %u/%llu contradicts the entry: it was altered after it was logged", level,

@@ -107,12 +107,28 @@ struct verdict_at {
     bool is_size;
     uint64_t at;
     unsigned write; /* what is written back; 0: all */
+    uint64_t flip;  /* with write == WRITE_FLIP: hash of tile 0 that is changed, nothing else */
 };
+enum { WRITE_FLIP = 64 };
 struct forge_case {
     const char *name;
     struct verdict_at (*run)(struct cast *c);
     const char *says; /* what is forged */
 };
-extern const struct forge_case forge_cases_acts[], forge_cases_log[]; /* ended by a NULL name */
+/* Ended by a NULL name. */
+extern const struct forge_case forge_cases_acts[], forge_cases_statements[], forge_cases_log[];
+static inline struct verdict_at forge_at(uint64_t entry)
+{
+    return (struct verdict_at){.at = entry};
+}
+static inline struct verdict_at forge_here(const struct cast *c)
+{
+    return forge_at(c->l->n - 1);
+}
+
+/* A new person with a key, a stored record, and a consent for the lab if `consents`. */
+void forge_person(struct cast *c, struct puppet *p, bool consents);
+/* The lab reads the last record by that basis. */
+struct forge_entry *forge_lab_reads(struct cast *c, struct puppet *p, uint32_t grade, uint64_t basis);
 
 #endif

@@ -86,6 +86,32 @@ static void replace_lab(struct cast *c, struct life *people)
         people[i].lab = false;
 }
 
+static void erase(struct cast *c, struct life *x)
+{
+    struct puppet *p = &x->p;
+    for (size_t i = 0; i < c->l->n; i++) /* the evidence dies with the key */
+        for (size_t j = 0; j < c->l->v[i].rows_n; j++) {
+            struct forge_row *r = &c->l->v[i].rows[j];
+            if (memcmp(r->r.label, p->label, 16) != 0)
+                continue;
+            r->status = r->open ? EVIDENCE_ERASED : 0;
+            r->keep_commitment = true;
+            r->open = false;
+        }
+    act_erased(c, p);
+    *x = (struct life){0};
+}
+
+/* The first who has signed something. */
+static void erase_somebody(struct cast *c, struct life *people)
+{
+    for (int i = 0; i < PEOPLE; i++)
+        if (people[i].lab) {
+            erase(c, &people[i]);
+            return;
+        }
+}
+
 /* One thing that happens to one person. */
 static void live(struct cast *c, struct life *x, uint64_t dice)
 {
@@ -116,21 +142,12 @@ static void live(struct cast *c, struct life *x, uint64_t dice)
     } else if (x->shop && dice % 7 < 4) {
         act_disclosed(c, c->shop, LAB_PURPOSE, c->collection, &p, 1, GRADE_OPERATOR_ATTESTED,
                       x->shop_consent);
-    } else if (x->p.records < 5) {
+    } else if (x->p.records < 3) {
         act_stored(c, c->app, &p, 1);
-    } else if (x->deleted + 1 < x->p.records && dice % 11 == 0) {
+    } else if (x->deleted + 1 < x->p.records && dice % 5 == 0) {
         act_deleted(c, p, ++x->deleted);
-    } else if (dice % 97 == 0) {
-        for (size_t i = 0; i < c->l->n; i++) /* the evidence dies with the key */
-            for (size_t j = 0; j < c->l->v[i].rows_n; j++)
-                if (memcmp(c->l->v[i].rows[j].r.label, p->label, 16) == 0) {
-                    struct forge_row *r = &c->l->v[i].rows[j];
-                    r->status = r->open ? EVIDENCE_ERASED : 0;
-                    r->keep_commitment = true;
-                    r->open = false;
-                }
-        act_erased(c, p);
-        *x = (struct life){0};
+    } else if (dice % 29 == 0) {
+        erase(c, x);
     } else {
         act_disclosed(c, c->app, HOME_PURPOSE, c->collection, &p, 1, GRADE_GROUND, c->app);
     }
@@ -173,6 +190,8 @@ static void run(const char *dir, size_t entries)
             replace_lab(&c, people);
         else if (turn % 3000 == 150)
             act_collection(&l, c.collection, ++versions, "extra");
+        else if (turn % 300 == 250)
+            erase_somebody(&c, people);
         else if (turn % 50 == 20)
             together(&c, people, dice >> 8);
         else

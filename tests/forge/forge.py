@@ -1,0 +1,348 @@
+"""A cheating operator against the real bourn-verify: every forgery is found and named, and nothing else is."""
+import http.server, json, os, random, shutil, subprocess, sys, tempfile, threading, unittest
+from pathlib import Path
+
+BIN = Path(os.environ["BOURN_BIN"])
+WORK = Path(tempfile.mkdtemp(prefix="bourn-forge-"))
+PARTY_KIND, LAB_PURPOSE = 5, "dpv:ResearchAndDevelopment"
+
+
+def make(name, entries):
+    subprocess.run([BIN / "forge-make", WORK / name, "--entries", str(entries)], check=True)
+    return WORK / name
+
+
+def verify(cell, *more, source=None, layers=True, env=None):
+    """Exit code and report."""
+    args = [BIN / "bourn-verify", source or cell / "ledger", "--key", cell / "ledger.vkey", "--json", *more]
+    if layers:
+        args += ["--rows", cell / "rows", "--evidence", cell / "evidence.cborseq"]
+    p = subprocess.run(args, capture_output=True, text=True, timeout=600, env={**os.environ, **(env or {})})
+    assert p.returncode in (0, 1, 2, 64), f"died with {p.returncode}: {p.stderr}"
+    return p.returncode, json.loads(p.stdout) if p.stdout else p.stderr
+
+
+def cases():
+    text = subprocess.run([BIN / "forge", "--list"], check=True, capture_output=True, text=True).stdout
+    return [line.split()[0] for line in text.splitlines()]
+
+
+def forge(name, case):
+    cell = WORK / name
+    shutil.rmtree(cell, ignore_errors=True)
+    shutil.copytree(GOOD, cell)
+    p = subprocess.run([BIN / "forge", cell, "--evidence", "evidence.cborseq", case], capture_output=True, text=True)
+    assert p.returncode == 0, p.stderr
+    kind, at = p.stdout.split()
+    return cell, {kind: int(at)}
+
+
+def verdicts(report):
+    return {c["id"]: c["verdict"] for c in report["clauses"]}
+
+
+def kinds(cell):
+    found = set()
+    for path in sorted((cell / "ledger/tile/entries").iterdir()):
+        data = b"".join(f.read_bytes() for f in ([path] if path.is_file() else path.iterdir()))
+        at = 0
+        while at < len(data):
+            n = int.from_bytes(data[at:at + 2], "big")
+            entry = data[at + 2:at + 2 + n]
+            found.add(entry[entry.index(1, 1) + 1])
+            at += 2 + n
+    return found
+
+
+class Good(unittest.TestCase):
+    def test_every_kind_is_there(self):
+        self.assertEqual(kinds(GOOD), {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16, 19})
+
+    def test_holds_with_everything(self):
+        code, r = verify(GOOD, "--head", HEAD)
+        self.assertEqual((code, r["violations"], r["error"]), (0, [], None))
+        v = verdicts(r)
+        self.assertEqual(v["P0"], "not provable")
+        self.assertEqual({v[c] for c in ("H2", "H3", "T1", "T2", "T3", "T4")}, {"no entries yet"})
+        self.assertEqual({v[c] for c in ("K1", "K3", "K4", "S1", "S2", "V1", "V2")}, {"holds"})
+        self.assertEqual({v[c] for c in ("C1", "C2", "C3", "H1", "S3", "V3")}, {"undecidable because erased"})
+        s3 = next(c for c in r["clauses"] if c["id"] == "S3")
+        self.assertGreater(s3["erased"]["party"], 0)
+        self.assertEqual(s3["erased"]["person"] + s3["erased"]["operator"], 0)
+        self.assertEqual(r["checkpoint"]["earlier_heads"], 1)
+        self.assertTrue(all(p["pinned"] for p in r["coverage"]["packs"]))
+
+    def test_without_a_head_two_clauses_are_not_provable(self):
+        code, r = verify(GOOD)
+        self.assertEqual(code, 0)
+        self.assertEqual([c for c, v in verdicts(r).items() if v == "not provable"], ["P0", "S1", "V1"])
+
+    def test_a_layer_that_is_not_given_is_not_examined(self):
+        code, r = verify(GOOD, layers=False)
+        self.assertEqual((code, r["violations_total"]), (2, 0))
+        self.assertEqual(verdicts(r)["C3"], "not examined")
+        self.assertEqual(verdicts(r)["K2"], "not examined")
+        code, r = verify(GOOD, "--rows", GOOD / "rows", layers=False)
+        self.assertEqual((code, verdicts(r)["S3"], verdicts(r)["K3"]), (2, "not examined", "holds"))
+
+    def test_plain_text(self):
+        p = subprocess.run([BIN / "bourn-verify", GOOD / "ledger", "--key", GOOD / "ledger.vkey", "--rows", GOOD / "rows",
+                            "--evidence", GOOD / "evidence.cborseq"], capture_output=True, text=True)
+        self.assertEqual(p.returncode, 0)
+        for words in ("P0  not provable", "S2  holds", "checkpoint   size", "2 unreviewed, pinned"):
+            self.assertIn(words, p.stdout)
+
+    def test_usage(self):
+        for args in ([], [GOOD / "ledger"], [GOOD / "ledger", "--key", GOOD / "ledger.vkey", "--pin", "xyz"],
+                     [GOOD / "ledger", "--key", GOOD / "ledger.vkey", "--nonsense"]):
+            self.assertEqual(subprocess.run([BIN / "bourn-verify", *args], capture_output=True).returncode, 64)
+
+    def test_nothing_to_forge_is_written_back_as_it_was(self):
+        code, _ = verify(make("again", 30))
+        self.assertEqual(code, 0)
+
+
+class Forgeries(unittest.TestCase):
+    def test_there_are_enough(self):
+        self.assertGreaterEqual(len(cases()), 25)
+
+
+def forgery(case):
+    def test(self):
+        cell, expected = forge("forged", case)
+        code, r = verify(cell, "--head", HEAD)
+        self.assertEqual(code, 1, r)
+        first = r["violations"][0]
+        self.assertEqual({k: first[k] for k in ("entry", "size") if k in first}, expected, r["violations"][:5])
+        self.assertEqual(verdicts(r)[first["clause"]], "violated")
+    return test
+
+
+class OnlyAHeadConvicts(unittest.TestCase):
+    def test_without_it_nothing_shows(self):
+        for case in ("rewritten", "fork", "rolled-back"):
+            cell, _ = forge("forged", case)
+            code, r = verify(cell)
+            self.assertEqual((case, code, r["violations"]), (case, 0, []))
+            self.assertEqual(verdicts(r)["V1"], "not provable")
+
+
+class Unreadable(unittest.TestCase):
+    def copy(self):
+        cell = WORK / "broken"
+        shutil.rmtree(cell, ignore_errors=True)
+        shutil.copytree(GOOD, cell)
+        return cell
+
+    def test_missing_files(self):
+        for name in ("ledger/tile/0/000", "ledger/tile/entries/000", "rows/000", "ledger/checkpoint"):
+            cell = self.copy()
+            (cell / name).unlink()
+            code, r = verify(cell)
+            self.assertEqual((name, code), (name, 2))
+            self.assertIn(name.removeprefix("rows/") if name.startswith("rows") else name, r["error"])
+            self.assertNotIn("holds", verdicts(r).values())
+
+    def test_a_full_tile_stands_in_for_a_partial_one(self):
+        cell, _ = forge("earlier", "honest-earlier")
+        shutil.rmtree(cell / "ledger/tile/0/001.p")
+        code, r = verify(cell, "--rows", cell / "rows", layers=False)
+        self.assertEqual((code, r["error"], r["violations_total"], r["coverage"]["entries"]), (2, None, 0, 300))
+
+    def test_a_fifo_and_a_link_are_not_read(self):
+        cell = self.copy()
+        (cell / "ledger/checkpoint").unlink()
+        os.mkfifo(cell / "ledger/checkpoint")
+        self.assertEqual(verify(cell)[0], 2)
+
+    def test_wrong_key(self):
+        other = make("other", 30)
+        shutil.copy(other / "ledger.vkey", (cell := self.copy()) / "ledger.vkey")
+        code, r = verify(cell)
+        self.assertEqual(code, 2)
+        self.assertIsNone(r["checkpoint"])
+
+
+class Noise(unittest.TestCase):
+    def test_no_changed_byte_passes_or_crashes(self):
+        rng = random.Random(int(os.environ.get("BOURN_SEED", "1")))
+        cell = WORK / "noise"
+        shutil.rmtree(cell, ignore_errors=True)
+        shutil.copytree(GOOD, cell)
+        files = [p for p in cell.rglob("*") if p.is_file() and p.parent.name != "signer" and p.name != "ledger.vkey"]
+        for turn in range(int(os.environ.get("BOURN_NOISE", "120"))):
+            path = rng.choice(files)
+            before = path.read_bytes()
+            data = bytearray(before)
+            for _ in range(rng.choice((1, 1, 1, 8))):
+                what = rng.randrange(4)
+                at = rng.randrange(len(data))
+                if what < 2:
+                    data[at] ^= 1 << rng.randrange(8)
+                elif what == 2:
+                    del data[at:at + rng.randrange(1, 40)]
+                else:
+                    data[at:at] = rng.randbytes(rng.randrange(1, 40))
+                if not data:
+                    break
+            path.write_bytes(data)
+            code, r = verify(cell, "--head", HEAD)
+            self.assertIn(code, (1, 2), f"turn {turn}: a change of {path} passed")
+            path.write_bytes(before)
+        self.assertEqual(verify(cell)[0], 0)
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """A cell over HTTP: the files, the party, and an evidence route that a test can bend."""
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body=b""):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def granted(self):
+        return self.headers.get("Authorization") == "Bearer secret"
+
+    def do_GET(self):
+        cell = self.server.cell
+        if self.path == "/v1/party" and self.granted():
+            return self.answer(200, json.dumps(self.server.party).encode())
+        if self.path.startswith("/ledger/tile/rows/"):
+            path = cell / "rows" / self.path.removeprefix("/ledger/tile/rows/")
+            if not self.granted():
+                return self.answer(401)
+        else:
+            path = cell / self.path.removeprefix("/")
+        self.answer(200, path.read_bytes()) if path.is_file() else self.answer(404)
+
+    def do_POST(self):
+        ask = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not self.granted() or self.headers.get("Bourn-Purpose") != "dpv:LegalCompliance":
+            return self.answer(403)
+        self.server.asked.append((ask["from"], ask["to"]))
+        self.answer(200, self.server.evidence(ask["from"], ask["to"]))
+
+
+def items(data):
+    """The evidence file cut into (index, bytes): maps {1: uint, 2: bytes16, 3: uint, 4: bytes32, 5: bytes}."""
+    def head(at):
+        low = data[at] & 31
+        n = {24: 1, 25: 2, 26: 4}.get(low, 0)
+        return (int.from_bytes(data[at + 1:at + 1 + n], "big") if n else low), at + 1 + n
+    at, out = 0, []
+    while at < len(data):
+        start = at
+        pairs, at = head(at)
+        for _ in range(pairs):
+            key, at = head(at)
+            major = data[at] >> 5
+            value, at = head(at)
+            at += value if major == 2 else 0
+            index = value if key == 1 else index
+        out.append((index, data[start:at]))
+    return out
+
+
+class OverHttp(unittest.TestCase):
+    def setUp(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+        self.server.cell, self.server.asked = GOOD, []
+        self.all = items((GOOD / "evidence.cborseq").read_bytes())
+        self.server.evidence = lambda a, b: b"".join(x for i, x in self.all if a <= i < b)
+        self.server.party = {"index": 8, "name": "watchdog", "purposes": [{"purpose": "dpv:LegalCompliance"}]}
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/ledger"
+
+    def tearDown(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def verify(self, *more, token="secret"):
+        env = {"BOURN_TOKEN": token} if token else {}
+        return verify(GOOD, *more, source=self.url, layers=False, env=env)
+
+    def test_holds(self):
+        saved = WORK / "saved.cborseq"
+        code, r = self.verify("--save-evidence", saved)
+        self.assertEqual((code, r["violations"], r["error"]), (0, [], None))
+        self.assertEqual(saved.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(saved.read_bytes(), (GOOD / "evidence.cborseq").read_bytes())
+        self.assertTrue(all(0 < b - a <= 1024 for a, b in self.server.asked))
+
+    def test_public_alone(self):
+        code, r = self.verify(token=None)
+        self.assertEqual((code, r["violations_total"], r["error"]), (2, 0, None))
+
+    def test_wrong_token(self):
+        code, r = self.verify(token="wrong")
+        self.assertEqual(code, 2)
+
+    def test_several_purposes_need_one(self):
+        self.server.party["purposes"].append({"purpose": "dpv:Other"})
+        self.assertEqual(self.verify()[0], 64)
+        self.assertEqual(self.verify("--purpose", "dpv:LegalCompliance")[0], 0)
+
+    def withhold(self, status):
+        """Answers the first opened item with another status, or not at all."""
+        index, item = next((i, x) for i, x in self.all if x[0] == 0xa5)
+        at = item.index(b"\x03\x01", 3)
+        short = bytes([0xa3]) + item[1:at] + bytes([3, status]) if status else b""
+        self.all = [(i, short if x is item else x) for i, x in self.all]
+        return index
+
+    def test_withheld(self):
+        whole = self.all
+        for status in (None, 2, 3):
+            with self.subTest(status):
+                self.all = whole
+                index = self.withhold(status)
+                code, r = self.verify()
+                self.assertEqual((code, r["violations"][0]["entry"], r["violations"][0]["clause"]), (1, index, "V3"))
+
+    def test_refused_by_right_is_not_examined(self):
+        self.server.party["index"] = 5  # the lab: abroad, and without the right to audit
+        self.withhold(3)
+        code, r = self.verify()
+        self.assertEqual((code, r["violations_total"], verdicts(r)["S3"]), (2, 0, "not examined"))
+
+    def test_erased_while_it_is_read(self):
+        """The evidence dies behind the checkpoint that was fixed: a later checkpoint explains it."""
+        later = WORK / "later"
+        shutil.rmtree(later, ignore_errors=True)
+        shutil.copytree(GOOD, later)
+        p = subprocess.run([BIN / "forge", later, "--evidence", "evidence.cborseq", "honest-erasure"],
+                           capture_output=True, text=True)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        after = items((later / "evidence.cborseq").read_bytes())
+
+        def evidence(a, b):
+            self.server.cell = later
+            return b"".join(x for i, x in after if a <= i < b)
+        self.server.evidence = evidence
+        first = verify(GOOD)[1]["checkpoint"]["size"]
+        code, r = self.verify()
+        self.assertEqual((code, r["violations"], r["error"]), (0, [], None))
+        self.assertGreater(r["checkpoint"]["size"], first)
+
+
+class Large(unittest.TestCase):
+    def test_a_hundred_thousand_entries(self):
+        cell = make("large", int(os.environ.get("BOURN_LARGE", "100000")))
+        code, r = verify(cell)
+        self.assertEqual((code, r["violations"], r["error"]), (0, [], None))
+        self.assertEqual(r["coverage"]["entries"], int(os.environ.get("BOURN_LARGE", "100000")))
+
+
+GOOD = make("good", 600)
+HEAD = WORK / "head"
+assert verify(GOOD, "--save-head", HEAD)[0] == 0
+for one in cases():
+    if not one.startswith("honest-"):
+        setattr(Forgeries, "test_" + one.replace("-", "_"), forgery(one))
+try:
+    unittest.main(argv=sys.argv, exit=True)
+finally:
+    shutil.rmtree(WORK, ignore_errors=True)
