@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
+#include <sys/prctl.h>
 
 /* One inherited descriptor; it goes no further. */
 static bool take_fd(const char *text, int *fd)
@@ -28,6 +30,9 @@ int role_main(int argc, char **argv)
     enum { NAME = 2, FDS = 3, RING = 4 };
     struct ring_fds a, b;
     int control;
+    char name[16]; /* as the kernel cuts it: what ps and the audit log show */
+    snprintf(name, sizeof name, "bourn-%s", argc > NAME ? argv[NAME] : "");
+    prctl(PR_SET_NAME, name);
     if (argc == FDS + RING + 2 && take_ring(argv + FDS, &a) && take_fd(argv[FDS + RING], &control)) {
         if (strcmp(argv[NAME], "front") == 0)
             return role_front(&a, control, argv[argc - 1]);
