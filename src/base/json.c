@@ -6,6 +6,7 @@
 struct scan {
     const uint8_t *p, *end, *start;
     const char *why;
+    bool unique; /* look for duplicate names; json_next walks what was looked through before */
 };
 
 static bool fail(struct scan *s, const char *why)
@@ -130,26 +131,65 @@ static bool string(struct scan *s)
 
 static bool value(struct scan *s, int depth);
 
-static bool container(struct scan *s, int depth, bool object)
+/* The names of one object. Their hashes are compared, not the names, which may hold escapes: an object of
+ * many names would otherwise cost a server more than it costs whoever sends it. */
+struct names {
+    size_t n;
+    uint64_t hash[JSON_MEMBERS_MAX];
+    struct slice raw[JSON_MEMBERS_MAX];
+};
+
+static uint64_t name_hash(struct slice raw)
+{
+    struct buf decoded;
+    buf_init_secret(&decoded, raw.n);
+    bool plain = !memchr(raw.p, '\\', raw.n);
+    if (!plain)
+        json_string_decode(raw, &decoded);
+    struct slice name = plain ? slice_of(raw.p + 1, raw.n - 2) : buf_slice(&decoded);
+    uint64_t h = 0xcbf29ce484222325; /* FNV-1a */
+    for (size_t i = 0; i < name.n; i++)
+        h = (h ^ name.p[i]) * 0x100000001b3;
+    buf_release(&decoded);
+    return h;
+}
+
+static bool same_name(struct slice a, struct slice b);
+
+static bool add_name(struct scan *s, struct names *names, struct slice raw)
+{
+    const char *why = names->n == JSON_MEMBERS_MAX ? "too many members in one object" : NULL;
+    uint64_t h = name_hash(raw);
+    for (size_t i = 0; i < names->n && !why; i++)
+        if (names->hash[i] == h && same_name(names->raw[i], raw))
+            why = "duplicate name";
+    if (why) {
+        s->p = raw.p;
+        return fail(s, why);
+    }
+    names->hash[names->n] = h;
+    names->raw[names->n++] = raw;
+    return true;
+}
+
+static bool member_name(struct scan *s, struct names *names)
+{
+    const uint8_t *from = s->p;
+    if (!string(s) || (names && !add_name(s, names, slice_of(from, (size_t)(s->p - from)))))
+        return false;
+    space(s);
+    if (!take(s, ':'))
+        return fail(s, "':' was expected");
+    space(s);
+    return true;
+}
+
+static bool members(struct scan *s, int depth, bool object, struct names *names)
 {
     uint8_t close = object ? '}' : ']';
-    if (depth >= JSON_DEPTH_MAX)
-        return fail(s, "nested too deeply");
-    s->p++;
-    space(s);
-    if (take(s, close))
-        return true;
     for (;;) {
         space(s);
-        if (object) {
-            if (!string(s))
-                return false;
-            space(s);
-            if (!take(s, ':'))
-                return fail(s, "':' was expected");
-            space(s);
-        }
-        if (!value(s, depth + 1))
+        if ((object && !member_name(s, names)) || !value(s, depth + 1))
             return false;
         space(s);
         if (take(s, close))
@@ -157,6 +197,24 @@ static bool container(struct scan *s, int depth, bool object)
         if (!take(s, ','))
             return fail(s, object ? "',' or '}' was expected" : "',' or ']' was expected");
     }
+}
+
+static bool unique_members(struct scan *s, int depth)
+{
+    struct names names; /* 12 KB a level of objects, at most JSON_DEPTH_MAX levels */
+    names.n = 0;
+    return members(s, depth, true, &names);
+}
+
+static bool container(struct scan *s, int depth, bool object)
+{
+    if (depth >= JSON_DEPTH_MAX)
+        return fail(s, "nested too deeply");
+    s->p++;
+    space(s);
+    if (take(s, object ? '}' : ']'))
+        return true;
+    return object && s->unique ? unique_members(s, depth) : members(s, depth, object, NULL);
 }
 
 static bool value(struct scan *s, int depth)
@@ -191,11 +249,9 @@ static enum json_type type_of(uint8_t c)
                                   : JSON_NUMBER;
 }
 
-static bool names_unique(struct json_value v, struct scan *s);
-
 enum bourn_err json_check(struct slice text, struct json_value *out)
 {
-    struct scan s = {.p = text.p, .end = text.p + text.n, .start = text.p};
+    struct scan s = {.p = text.p, .end = text.p + text.n, .start = text.p, .unique = true};
     space(&s);
     const uint8_t *from = s.p;
     if (value(&s, 0)) {
@@ -203,8 +259,6 @@ enum bourn_err json_check(struct slice text, struct json_value *out)
         space(&s);
         if (s.p < s.end)
             fail(&s, "bytes after the value");
-        else
-            names_unique(*out, &s);
     }
     if (s.why)
         return err_set(BOURN_E_FORMAT, "JSON: %s at byte %zu", s.why, (size_t)(s.p - s.start));
@@ -311,35 +365,6 @@ static bool same_name(struct slice a, struct slice b)
     bool same = json_string_is(a, buf_slice(&decoded));
     buf_release(&decoded);
     return same;
-}
-
-/* Refuses duplicate names at every level. Quadratic in the members of one object, which are limited. */
-static bool names_unique(struct json_value v, struct scan *s)
-{
-    if (v.type != JSON_OBJECT && v.type != JSON_ARRAY)
-        return true;
-    size_t at = 0, count = 0;
-    struct json_member m, other;
-    struct slice names[JSON_MEMBERS_MAX];
-    while (json_next(v, &at, &m)) {
-        if (v.type == JSON_OBJECT) {
-            if (count == JSON_MEMBERS_MAX) {
-                s->p = m.name.p;
-                return fail(s, "too many members in one object");
-            }
-            for (size_t i = 0; i < count; i++)
-                if (same_name(names[i], m.name)) {
-                    s->p = m.name.p;
-                    return fail(s, "duplicate name");
-                }
-            names[count++] = m.name;
-        }
-        other = m;
-        if ((other.value.type == JSON_OBJECT || other.value.type == JSON_ARRAY) &&
-            !names_unique(other.value, s))
-            return false;
-    }
-    return true;
 }
 
 void json_put_string(struct buf *b, struct slice s)

@@ -25,7 +25,7 @@ enum type {
     OBJECTS,
     ONE_OBJECT
 };
-enum { SINGLE, LIST };
+enum { LIST = true };
 struct member {
     const char *name;
     enum type type;

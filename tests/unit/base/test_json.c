@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -386,6 +387,26 @@ static void decodes_and_writes_strings(void **state)
     buf_release(&b);
 }
 
+/* A megabyte of names with escapes once took five seconds to look through for duplicates. */
+static void many_names_cost_little(void **state)
+{
+    (void)state;
+    struct buf b;
+    struct json_value v;
+    buf_init(&b, 2 << 20);
+    while (b.n < 1000000) {
+        buf_put_u8(&b, b.n ? ',' : '[');
+        for (unsigned i = 0; i < JSON_MEMBERS_MAX; i++)
+            buf_printf(&b, "%s\"\\n%x\":1", i ? "," : "{", i);
+        buf_put_u8(&b, '}');
+    }
+    buf_put_u8(&b, ']');
+    clock_t from = clock();
+    assert_int_equal(json_check(buf_slice(&b), &v), BOURN_OK);
+    assert_true(clock() - from < 2 * CLOCKS_PER_SEC);
+    buf_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +418,7 @@ int main(void)
         cmocka_unit_test(limits_members_at_the_edge),
         cmocka_unit_test(walks_members_and_elements),
         cmocka_unit_test(decodes_and_writes_strings),
+        cmocka_unit_test(many_names_cost_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
