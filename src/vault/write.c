@@ -205,6 +205,7 @@ static enum bourn_err stored_entry(struct plan *p, uint64_t *index)
         err = err_set(BOURN_E_MEMORY, "out of memory for an entry");
         goto out;
     }
+    p->q.packs_n = world_packs(v->world, v->next_index, v->now, p->q.packs, p->q.policy);
     entry_begin(&p->q, ENTRY_STORED, &e);
     for (size_t i = 0; i < p->people_n; i++) {
         struct planned *one = &p->people[i];
