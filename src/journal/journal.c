@@ -276,9 +276,12 @@ enum bourn_err journal_replay(struct journal *j, uint64_t after,
     uint8_t *room = malloc((size_t)j->options.segment_bytes);
     if (!room)
         return err_set(BOURN_E_MEMORY, "out of memory for a segment of the journal");
-    for (; s; s = next_segment(j, s->last + 1))
+    for (const struct segment *next; s; s = next) {
         if (s->last > after)
             TRY(replay_segment(j, s, room, after, fn, ctx));
+        next = next_segment(j, s->last + 1);
+        bourn_assert(!next || next->header.first == s->last + 1);
+    }
     err = BOURN_OK;
 out:
     free(room);

@@ -2,6 +2,8 @@
  */
 #include "model.h"
 
+#include "journal/format.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -115,6 +117,10 @@ static void test_full_and_reserved(void **state)
     uint64_t n = 0, each = 16384 - BODY - HEADER;
     assert_int_equal(journal_free_bytes(j, false), 5 * each);
     assert_int_equal(journal_free_bytes(j, true), 6 * each);
+    ok(model_append(j, ++n, 9000, false));
+    journal_release(j, n); /* even so the segment with the last frame stays */
+    assert_int_equal(journal_free_bytes(j, true), 5 * each + (each - 9000) / 8 * 8 - HEADER);
+    j = reopen(j, 0, n);
     while (n < 5)
         ok(model_append(j, ++n, 9000, false));
     assert_true(model_exists("seg.000005") && !model_exists("seg.000006"));
@@ -184,6 +190,8 @@ static void test_replay_stops_and_refuses(void **state)
     assert_int_equal(journal_replay(j, 0, stop_at_two, &calls), BOURN_E_LIMIT);
     assert_int_equal(calls, 2);
     journal_release(j, 3);
+    ok(model_append(j, ++n, 9000, false));
+    model_check(j, 1, n); /* the oldest was taken: the rest hangs together */
     while (n < 8)
         ok(model_append(j, ++n, 9000, false));
     assert_int_equal(journal_replay(j, 0, stop_at_two, &calls), BOURN_E_CORRUPT); /* frame 1 is gone */
@@ -388,6 +396,105 @@ static void test_transplant(void **state)
     assert_true(model_exists("tail.8"));
 }
 
+static void copy_out(const char *path, uint64_t at, uint8_t *p, size_t n, bool in)
+{
+    struct io_dir *d = NULL;
+    struct io_file *f = NULL;
+    ok(io_dir_open("/", &d));
+    ok(io_open(d, path, IO_WRITE, &f));
+    ok(in ? io_write(f, at, p, n) : io_read(f, at, p, n));
+    ok(io_sync(f));
+    io_close(f);
+    io_dir_close(d);
+}
+
+/* Pieces of another history of the same journal, each valid in itself, in place of its own. */
+static void test_other_history(void **state)
+{
+    (void)state;
+    static uint8_t other[16384];
+    struct journal *j = reopen(NULL, 0, 0);
+    uint64_t last;
+    ok(model_append(j, 1, 4999, false));
+    ok(model_append(j, 2, 5000, false));
+    journal_close(j);
+    copy_out("seg.000000", 0, other, sizeof other, false);
+    fill_four();
+    copy_out("seg.000000", 0, other, sizeof other, true); /* the segment: does not lead to frame 3 */
+    assert_int_equal(model_try_open(0, &j, &last), BOURN_E_CORRUPT);
+    fill_four();
+    copy_out("seg.000000", BODY, other + BODY, 5072, true); /* frame 1: does not lead to frame 2 */
+    assert_int_equal(model_try_open(0, &j, &last), BOURN_E_CORRUPT);
+    fill_four(); /* a header that says another generation than its frames */
+    struct segment_header h;
+    copy_out("seg.000001", 0, other, 80, false);
+    assert_true(segment_header_get(other, &h));
+    segment_header_put(other, &h);
+    copy_out("seg.000001", 0, other, 80, true);
+    journal_close(model_open(0, &last));
+    assert_int_equal(last, 8);
+    h.generation = 100;
+    segment_header_put(other, &h);
+    copy_out("seg.000001", 0, other, 80, true);
+    assert_int_equal(model_try_open(0, &j, &last), BOURN_E_CORRUPT);
+}
+
+/* A new segment's first frame is torn, and the frame before it, which was durable, is damaged: the header
+ * tells. */
+static void test_header_knows_the_frame_before(void **state)
+{
+    (void)state;
+    struct journal *j = NULL;
+    uint64_t last;
+    fill_four();
+    j = model_open(0, &last);
+    ok(model_append(j, 9, 5000, false));
+    journal_close(j);
+    sim_wipe("seg.000004", BODY + 1000, 10);
+    journal_close(model_open(0, &last));
+    assert_int_equal(last, 8);
+    assert_true(model_exists("tail.9"));
+    sim_wipe("seg.000003", BODY + 5072 + 1000, 10);
+    assert_int_equal(model_try_open(0, &j, &last), BOURN_E_CORRUPT);
+}
+
+static void test_tail_is_wiped(void **state)
+{
+    (void)state;
+    static uint8_t rest[16384 - BODY - 5072], torn[5072];
+    struct io_dir *d = NULL;
+    struct buf b;
+    uint64_t last;
+    fill_four();
+    sim_wipe("seg.000003", BODY + 5072 + 4990, 5);
+    copy_out("seg.000003", BODY + 5072, torn, sizeof torn, false);
+    for (unsigned again = 0; again < 2; again++) {
+        journal_close(model_open(0, &last));
+        assert_int_equal(last, 7);
+        copy_out("seg.000003", BODY + 5072, rest, sizeof rest, false);
+        for (size_t i = 0; i < sizeof rest; i++)
+            assert_int_equal(rest[i], 0);
+        assert_false(model_exists("tail.8.2"));
+    }
+    buf_init(&b, 1 << 20);
+    ok(io_dir_open("/", &d));
+    ok(io_read_all(d, "tail.8", &b)); /* and is all there */
+    assert_true(b.n <= sizeof torn && b.n > 5000);
+    assert_memory_equal(b.p, torn, b.n);
+    buf_clear(&b);
+    struct journal *j = model_open(0, &last); /* the same number torn again: neither is overwritten */
+    ok(model_append(j, 8, 300, false));
+    journal_close(j);
+    sim_wipe("seg.000003", BODY + 5072 + 80, 5);
+    journal_close(model_open(0, &last));
+    assert_int_equal(last, 7);
+    ok(io_read_all(d, "tail.8", &b));
+    assert_memory_equal(b.p, torn, b.n);
+    assert_true(model_exists("tail.8.2"));
+    io_dir_close(d);
+    buf_release(&b);
+}
+
 static void test_golden(void **state)
 {
     (void)state;
@@ -439,6 +546,9 @@ int main(void)
         TEST(test_lost_pieces),
         TEST(test_missing_file),
         TEST(test_transplant),
+        TEST(test_other_history),
+        TEST(test_header_knows_the_frame_before),
+        TEST(test_tail_is_wiped),
         TEST(test_golden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
