@@ -1,6 +1,7 @@
 /* When partials go: not before a full file (or, for rows, a wider one), two checkpoints and sixty seconds. */
 #include "cell.h"
 
+#include "ledger/internal.h"
 #include "ledger/partials.h"
 #include "ledger/tiles.h"
 
@@ -56,6 +57,36 @@ static void the_ledger_keeps_what_clients_need(void **state)
     cell_remove(&c);
 }
 
+/* After a restart the list of partials is what lies on disk: those of full tiles and narrower rows may go. */
+static void left_behind_by_a_restart(void **state)
+{
+    (void)state;
+    struct cell c;
+    struct ledger *l;
+    unsigned may_go = 0, needed = 0;
+    cell_make(&c);
+    OK(ledger_open(c.dir, 0, &l));
+    for (uint64_t size = 100; size <= 500; size += 100) {
+        append_to(l, size);
+        OK(ledger_flush(l));
+    }
+    ledger_close(l);
+    OK(ledger_open(c.dir, 500, &l));
+    for (size_t i = 0; i < l->partials.n; i++) {
+        const struct partial *p = &l->partials.p[i];
+        bool edge = p->tile.n == l->size / 256 || p->tile.level > 0;
+        assert_int_equal(p->superseded,
+                         !edge || (p->tile.kind == MERKLE_TILE_ROWS && p->tile.width != 500 - 256));
+        may_go += p->superseded;
+        needed += !p->superseded;
+    }
+    assert_int_equal(may_go, 3 * 2 + 2); /* three kinds at 100 and 200; rows at 300 and 400 */
+    assert_int_equal(needed,
+                     2 * 3 + 1 + 1); /* hashes and entries at 300, 400, 500; rows at 500; one of level 1 */
+    ledger_close(l);
+    cell_remove(&c);
+}
+
 static void names_of_partials(void **state)
 {
     (void)state;
@@ -71,6 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_checkpoints_and_a_minute),
         cmocka_unit_test(the_ledger_keeps_what_clients_need),
+        cmocka_unit_test(left_behind_by_a_restart),
         cmocka_unit_test(names_of_partials),
     };
     return crypto_init() == BOURN_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -298,6 +298,26 @@ static void every_altered_byte_is_refused(void **state)
     assert_int_equal(merkle_checkpoint_open(slice_of(note, n), &log_key, &c), BOURN_OK);
 }
 
+static void cosignature_times(void **state)
+{
+    (void)state;
+    struct buf note;
+    buf_init(&note, 4096);
+    const struct {
+        uint64_t time;
+        enum bourn_err err;
+    } cases[] = {{0, BOURN_OK}, {INT64_MAX, BOURN_OK}, {(uint64_t)1 << 63, BOURN_E_CRYPTO}};
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t t = 1;
+        buf_clear(&note);
+        buf_printf(&note, "%s\n", good_body);
+        cosign(&note, slice_str(good_body), cases[i].time);
+        assert_int_equal(merkle_cosignature_check(buf_slice(&note), &witness_key, &t), cases[i].err);
+        assert_true(cases[i].err || t == cases[i].time);
+    }
+    buf_release(&note);
+}
+
 static void keys_of_the_wrong_kind(void **state)
 {
     (void)state;
@@ -326,6 +346,7 @@ int main(void)
         cmocka_unit_test(strict_body),
         cmocka_unit_test(signature_lines),
         cmocka_unit_test(every_altered_byte_is_refused),
+        cmocka_unit_test(cosignature_times),
         cmocka_unit_test(keys_of_the_wrong_kind),
     };
     return crypto_init() == BOURN_OK ? cmocka_run_group_tests(tests, setup, NULL) : 1;
