@@ -14,8 +14,8 @@ void cbor_put_map(struct buf *b, uint64_t n);
 void cbor_put_null(struct buf *b);
 void cbor_put_bool(struct buf *b, bool v);
 
-/* A reader fails once and stays failed: the getters then return zero values, and cbor_done says BOURN_E_FORMAT
- * with offset and reason. */
+/* A reader fails once and stays failed: the getters then return zero values, and cbor_done says
+ * BOURN_E_FORMAT with offset and reason. */
 struct cbor {
     const uint8_t *start, *p, *end;
     const char *why; /* NULL while good */
@@ -28,7 +28,8 @@ struct slice cbor_text(struct cbor *c);
 uint64_t cbor_array(struct cbor *c, uint64_t most);
 uint64_t cbor_map(struct cbor *c, uint64_t most);
 bool cbor_bool(struct cbor *c);
-bool cbor_null(struct cbor *c); /* true and consumed if the next item is null; otherwise nothing is consumed */
+bool cbor_null(
+    struct cbor *c); /* true and consumed if the next item is null; otherwise nothing is consumed */
 struct slice cbor_skip(struct cbor *c); /* any one item of the accepted forms; returns its bytes */
 void cbor_fail(struct cbor *c, const char *why);
 /* BOURN_OK if not failed and at the end of the input. */

@@ -1,4 +1,5 @@
-/* Ledger entries, rows and evidence: typed forms of the canonical CBOR that docs/formats/ledger.cddl describes.
+/* Ledger entries, rows and evidence: typed forms of the canonical CBOR that docs/formats/ledger.cddl
+ * describes.
  *
  * An entry, a row and an evidence are each a CBOR map with small unsigned keys, ascending. The keys are one
  * dictionary for all kinds; a table per kind says which are required, optional or refused. Field numbers are
@@ -44,39 +45,47 @@ enum entry_kind {
 
 /* Codes that stand in entries, rows and gate results alike. */
 enum grade { /* of a basis */
-    GRADE_SUBJECT_SIGNED = 1,
-    GRADE_AUTHORITY_SIGNED = 2,
-    GRADE_OPERATOR_ATTESTED = 3,
-    GRADE_GROUND = 4,
-    GRADE_SELF = 5,
+             GRADE_SUBJECT_SIGNED = 1,
+             GRADE_AUTHORITY_SIGNED = 2,
+             GRADE_OPERATOR_ATTESTED = 3,
+             GRADE_GROUND = 4,
+             GRADE_SELF = 5,
 };
 enum voucher { /* who vouched that a key is the person's */
-    VOUCHER_NONE = 0,
-    VOUCHER_KEY = 1,       /* an earlier key of the person; reference: index of its key entry */
-    VOUCHER_REGISTRAR = 2, /* an independent registrar; reference: index of its party entry */
-    VOUCHER_APP = 3,       /* an app that asked for the code; reference: index of its party entry */
-    VOUCHER_OPERATOR = 4,  /* reference: 0 */
+               VOUCHER_NONE = 0,
+               VOUCHER_KEY = 1,       /* an earlier key of the person; reference: index of its key entry */
+               VOUCHER_REGISTRAR = 2, /* an independent registrar; reference: index of its party entry */
+               VOUCHER_APP = 3,      /* an app that asked for the code; reference: index of its party entry */
+               VOUCHER_OPERATOR = 4, /* reference: 0 */
 };
 enum operation { /* what is asked of the gate */
-    OP_READ = 1,
-    OP_SEARCH = 2,
-    OP_WRITE = 3,
-    OP_DELETE = 4,
-    OP_EVIDENCE = 5,
-    OP_SELF = 6,
+                 OP_READ = 1,
+                 OP_SEARCH = 2,
+                 OP_WRITE = 3,
+                 OP_DELETE = 4,
+                 OP_EVIDENCE = 5,
+                 OP_SELF = 6,
 };
 enum right { /* bits */
-    RIGHT_READ = 1,
-    RIGHT_WRITE = 2,
-    RIGHT_CONSENT = 4,
-    RIGHT_ENROL = 8,
-    RIGHT_ERASE = 16,
-    RIGHT_SEARCH = 32,
-    RIGHT_LINK = 64,
-    RIGHT_AUDIT = 128,
-    RIGHT_ALL = 255,
+             RIGHT_READ = 1,
+             RIGHT_WRITE = 2,
+             RIGHT_CONSENT = 4,
+             RIGHT_ENROL = 8,
+             RIGHT_ERASE = 16,
+             RIGHT_SEARCH = 32,
+             RIGHT_LINK = 64,
+             RIGHT_AUDIT = 128,
+             RIGHT_ALL = 255,
 };
-enum field_type { FIELD_TEXT = 1, FIELD_INTEGER, FIELD_DECIMAL, FIELD_BOOLEAN, FIELD_DATE, FIELD_DATETIME, FIELD_JSON };
+enum field_type {
+    FIELD_TEXT = 1,
+    FIELD_INTEGER,
+    FIELD_DECIMAL,
+    FIELD_BOOLEAN,
+    FIELD_DATE,
+    FIELD_DATETIME,
+    FIELD_JSON
+};
 enum field_flag { FIELD_REQUIRED = 1, FIELD_SENSITIVE = 2, FIELD_SEARCHABLE = 4 };
 
 struct entry_purpose {
@@ -103,7 +112,7 @@ enum entry_key {
     E_PURPOSE = 7,
     E_COLLECTION = 8, /* name */
     E_DESTINATION = 9,
-    E_POLICY = 10,    /* indices of the policy entries in force, ascending */
+    E_POLICY = 10, /* indices of the policy entries in force, ascending */
     E_OPERATION = 11,
     E_CODE = 12,
     E_NAME = 13, /* of party, collection, notice or pack */
@@ -120,16 +129,16 @@ enum entry_key {
     E_DELAY = 24,  /* seconds before a changed policy or schema takes effect */
     E_FORMAT = 25, /* format version of the log */
     E_YAML = 26,
-    E_RULES = 27,  /* compiled pack: canonical CBOR in a byte string */
+    E_RULES = 27,           /* compiled pack: canonical CBOR in a byte string */
     E_FIELDS_DECLARED = 28, /* collection: the schema */
     E_RETENTION = 29,       /* seconds; 0: no limit declared */
     E_VERSION = 30,         /* of a pack, notice or schema, from 1 */
     E_LANGUAGE = 31,
-    E_HASH = 32,     /* notice: SHA-256 of its text */
-    E_SETTINGS = 33, /* config */
-    E_FIELDS = 34,   /* disclosed: names of the fields released; absent: whole records */
-    E_ASKED_BY = 35, /* erased: 1 the person, 2 a party, 3 the operator */
-    E_CAUSE = 36,    /* erased: a word, e.g. "request" */
+    E_HASH = 32,      /* notice: SHA-256 of its text */
+    E_SETTINGS = 33,  /* config */
+    E_FIELDS = 34,    /* disclosed: names of the fields released; absent: whole records */
+    E_ASKED_BY = 35,  /* erased: 1 the person, 2 a party, 3 the operator */
+    E_CAUSE = 36,     /* erased: a word, e.g. "request" */
     E_SENSITIVE = 37, /* collection: it holds sensitive data */
     E_KEY_MAX = 37,
 };
@@ -169,16 +178,22 @@ struct entry {
     struct slice cause;
     bool sensitive;
 };
-static inline bool entry_has(const struct entry *e, enum entry_key k) { return e->has >> k & 1; }
-static inline void entry_set(struct entry *e, enum entry_key k) { e->has |= (uint64_t)1 << k; }
+static inline bool entry_has(const struct entry *e, enum entry_key k)
+{
+    return e->has >> k & 1;
+}
+static inline void entry_set(struct entry *e, enum entry_key k)
+{
+    e->has |= (uint64_t)1 << k;
+}
 
-/* BOURN_E_FORMAT with the reason if the entry breaks the table of its kind or a limit. What comes from outside is
- * checked before it is encoded: what is durable must be readable for ever. */
+/* BOURN_E_FORMAT with the reason if the entry breaks the table of its kind or a limit. What comes from
+ * outside is checked before it is encoded: what is durable must be readable for ever. */
 enum bourn_err entry_check(const struct entry *e) BOURN_MUST_USE;
 /* Appends the canonical encoding. Aborts on what entry_check refuses; bits 1..3 of `has` are implied. */
 void entry_encode(struct buf *out, const struct entry *e);
-/* BOURN_E_FORMAT with the reason; BOURN_E_UNAVAILABLE for a kind from a newer format (well-formed map, unknown or
- * reserved kind; e->kind, time, salt are set then). */
+/* BOURN_E_FORMAT with the reason; BOURN_E_UNAVAILABLE for a kind from a newer format (well-formed map,
+ * unknown or reserved kind; e->kind, time, salt are set then). */
 enum bourn_err entry_decode(struct slice in, struct arena *a, struct entry *e) BOURN_MUST_USE;
 /* Whether entries of this kind carry rows (E_COUNT and E_ROOT). */
 bool entry_kind_has_rows(uint32_t kind);
@@ -236,19 +251,25 @@ struct row {
     const struct row_record *stored, *records;
     size_t stored_n, records_n;
 };
-static inline bool row_has(const struct row *r, enum row_key k) { return r->has >> k & 1; }
-static inline void row_set(struct row *r, enum row_key k) { r->has |= (uint64_t)1 << k; }
+static inline bool row_has(const struct row *r, enum row_key k)
+{
+    return r->has >> k & 1;
+}
+static inline void row_set(struct row *r, enum row_key k)
+{
+    r->has |= (uint64_t)1 << k;
+}
 
 enum bourn_err row_check(uint32_t kind, const struct row *r) BOURN_MUST_USE; /* like entry_check */
 void row_encode(struct buf *out, uint32_t kind, const struct row *r);
 enum bourn_err row_decode(struct slice in, uint32_t kind, struct arena *a, struct row *r) BOURN_MUST_USE;
-/* A file or stream of rows: big-endian uint32 length || row, repeated. *at starts at 0; false at the end or on a
- * broken length (then *at is not in.n). */
+/* A file or stream of rows: big-endian uint32 length || row, repeated. *at starts at 0; false at the end or
+ * on a broken length (then *at is not in.n). */
 bool rows_next(struct slice in, size_t *at, struct slice *row);
 /* An entry bundle (tlog-tiles): big-endian uint16 length || entry, repeated. Same conventions. */
 bool bundle_next(struct slice in, size_t *at, struct slice *entry);
-/* tile/rows/<N>: for each entry of the bundle, big-endian uint32 length || the rows of entry i (itself a stream for
- * rows_next; length 0 for entries without rows). Same conventions. */
+/* tile/rows/<N>: for each entry of the bundle, big-endian uint32 length || the rows of entry i (itself a
+ * stream for rows_next; length 0 for entries without rows). Same conventions. */
 bool row_groups_next(struct slice in, size_t *at, struct slice *group);
 
 /* Evidence: what a replay opens. */
@@ -264,8 +285,9 @@ enum bourn_err evidence_decode(struct slice in, struct evidence *e) BOURN_MUST_U
 /* The domain prefix of the commitment: R_EVIDENCE = HMAC-SHA256(salt, EVIDENCE_DOMAIN || evidence). */
 #define EVIDENCE_DOMAIN "bourn evidence v1\n"
 
-/* One answer of POST <prefix>/evidence, and one item of a saved evidence file: a CBOR sequence (RFC 8742) of maps
- * {1: entry index, 2: label, 3: status, 4: salt (32 bytes), 5: evidence}; 4 and 5 only with status OPENED. */
+/* One answer of POST <prefix>/evidence, and one item of a saved evidence file: a CBOR sequence (RFC 8742) of
+ * maps {1: entry index, 2: label, 3: status, 4: salt (32 bytes), 5: evidence}; 4 and 5 only with status
+ * OPENED. */
 enum evidence_status { EVIDENCE_OPENED = 1, EVIDENCE_ERASED = 2, EVIDENCE_REFUSED = 3 };
 struct opened {
     uint64_t index;

@@ -1,5 +1,6 @@
-/* Statements that people sign: canonical JSON (RFC 8785), field names after ISO/IEC TS 27560 where it has them.
- * A statement is signed over SHA-256 of its canonical bytes. docs/formats/statements.md describes both kinds. */
+/* Statements that people sign: canonical JSON (RFC 8785), field names after ISO/IEC TS 27560 where it has
+ * them. A statement is signed over SHA-256 of its canonical bytes. docs/formats/statements.md describes both
+ * kinds. */
 #ifndef BOURN_CONSENT_CONSENT_H
 #define BOURN_CONSENT_CONSENT_H
 
@@ -19,7 +20,7 @@ struct consent_purpose {
 struct consent_statement {
     struct slice origin, domicile, controller, controller_contact;
     uint8_t label[16];
-    uint8_t nonce[16]; /* record_id: 16 random bytes, so that a statement can be used once */
+    uint8_t nonce[16];        /* record_id: 16 random bytes, so that a statement can be used once */
     uint64_t issued, expires; /* POSIX seconds, UTC */
     struct consent_purpose purposes[CONSENT_ITEMS_MAX];
     size_t purposes_n;
@@ -45,32 +46,36 @@ struct key_statement {
 enum bourn_err consent_canonical(struct slice json, struct buf *out) BOURN_MUST_USE;
 
 void consent_statement_put(struct buf *out, const struct consent_statement *s); /* canonical bytes */
-/* Parses canonical bytes; anything unknown, missing, doubled, unordered or not canonical is BOURN_E_FORMAT with a
- * JSON pointer in err_text(). Strings are decoded into the arena. */
-enum bourn_err consent_statement_get(struct slice canonical, struct arena *a, struct consent_statement *s)
-    BOURN_MUST_USE;
+/* Parses canonical bytes; anything unknown, missing, doubled, unordered or not canonical is BOURN_E_FORMAT
+ * with a JSON pointer in err_text(). Strings are decoded into the arena. */
+enum bourn_err consent_statement_get(struct slice canonical, struct arena *a,
+                                     struct consent_statement *s) BOURN_MUST_USE;
 void key_statement_put(struct buf *out, const struct key_statement *s);
-enum bourn_err key_statement_get(struct slice canonical, struct arena *a, struct key_statement *s) BOURN_MUST_USE;
+enum bourn_err key_statement_get(struct slice canonical, struct arena *a,
+                                 struct key_statement *s) BOURN_MUST_USE;
 
 /* SHA-256 of the canonical bytes: what is signed. */
 void consent_digest(uint8_t out[32], struct slice canonical);
 void consent_sign(uint8_t signature[64], struct slice canonical, const uint8_t secret[64]);
 /* BOURN_E_CRYPTO if the key is unfit (small order) or the signature is not of this key over these bytes. */
-enum bourn_err consent_verify(struct slice canonical, struct slice signature, struct slice public_key) BOURN_MUST_USE;
+enum bourn_err consent_verify(struct slice canonical, struct slice signature,
+                              struct slice public_key) BOURN_MUST_USE;
 
 /* The statement in words, as shown before signing (English). */
 void consent_in_words(struct buf *out, const struct consent_statement *s);
-/* Plain words for a DPV purpose term, e.g. "research and development"; the term's own name split at capitals where
- * no better text is known. Static or written into out. */
+/* Plain words for a DPV purpose term, e.g. "research and development"; the term's own name split at capitals
+ * where no better text is known. Static or written into out. */
 void consent_purpose_words(struct buf *out, struct slice term);
 
 /* The wire form that `bourn consent sign` writes and POST …/consents takes:
- * {"public_key":base64url,"signature":base64url,"statement":{…}}; an operator-attested one has statement alone. */
+ * {"public_key":base64url,"signature":base64url,"statement":{…}}; an operator-attested one has statement
+ * alone. */
 struct signed_statement {
     struct slice canonical;             /* in the arena */
     struct slice signature, public_key; /* 64 and 32 bytes in the arena, or both empty */
 };
-enum bourn_err signed_statement_get(struct slice json, struct arena *a, struct signed_statement *out) BOURN_MUST_USE;
+enum bourn_err signed_statement_get(struct slice json, struct arena *a,
+                                    struct signed_statement *out) BOURN_MUST_USE;
 void signed_statement_put(struct buf *out, const struct signed_statement *s);
 
 #endif

@@ -20,8 +20,7 @@ static size_t below(size_t n)
 }
 
 static const char *const texts[] = {
-    "{\"id\":\"B000944\",\"first\":\"Sherrod\",\"n\":-12.5e3,\"live\":true,\"x\":null,\"terms\":[1,2,{\"a\":["
-    "]}]}",
+    "{\"id\":\"B000944\",\"first\":\"Sherrod\",\"n\":-12.5e3,\"live\":true,\"x\":null,\"t\":[1,{\"a\":[]}]}",
     "[\"\\u00e9\\ud83d\\ude00\\n\\\\\\\"\", \"\xc3\xa9\xf0\x9f\x98\x80\", {\"a\":{\"b\":{\"c\":[[[0]]]}}}]",
     " { \"a\" : 1 , \"b\" : 2 , \"\\u0061b\" : 3 , \"ab\\u0000\" : false } ",
     "[0,-0,1.0,0.5,1e5,1E-5,10,-1,123456789,true,false,null,\"\",{},[]]",
