@@ -37,7 +37,9 @@
 #define ENROLMENT_CODE_TTL_S 86400
 #define TOKEN_TTL_DAYS_DEFAULT 365
 #define NOTICE_TEXT_BYTES_MAX (32u << 10)
-#define IMPORT_BATCH_ROWS_MAX 1000
+#define IMPORT_BATCH_ROWS_MAX 500      /* so that tile/rows of 256 such entries fits one answer */
+#define EVIDENCE_ROWS_PER_ENTRY_MAX 500 /* the same for evidence; a bigger request makes more entries */
+#define LEDGER_BACKLOG_BYTES_MAX (256u << 20) /* durable entries that wait for their files: then 503 */
 #define IMPORT_BATCH_BYTES_MAX (4u << 20)
 #define BATCH_REQUESTS_MAX 512      /* requests decided and made durable together */
 #define BATCH_BYTES_MAX (16u << 20) /* one journal frame */

@@ -155,9 +155,9 @@ enum bourn_err handle_evidence(struct vault *v, const struct request *r, const s
     for (uint64_t i = from; i < to; i++)
         TRY(open_entry(v, &o, i, ws.files_size));
     decide(v, &o.q, NULL); /* the entry's policy list, at its own index */
-    for (size_t at = 0; at < o.rows_n; at += ROWS_PER_ENTRY_MAX) {
+    for (size_t at = 0; at < o.rows_n; at += EVIDENCE_ROWS_PER_ENTRY_MAX) {
         struct entry e;
-        size_t n = o.rows_n - at < ROWS_PER_ENTRY_MAX ? o.rows_n - at : ROWS_PER_ENTRY_MAX;
+        size_t n = o.rows_n - at < EVIDENCE_ROWS_PER_ENTRY_MAX ? o.rows_n - at : EVIDENCE_ROWS_PER_ENTRY_MAX;
         entry_begin(&o.q, ENTRY_DISCLOSED, &e);
         TRY(batch_entry(v, &e, o.rows + at, n, &a->receipt));
         v->disclosures++;

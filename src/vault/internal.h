@@ -238,6 +238,7 @@ struct worker_state {
     uint64_t files_size, files_sequence, signed_size; /* entries in files; last frame in files; published */
     bool failed;                                      /* fatal: `why` says so */
     bool full;                                        /* no space; it tries again */
+    size_t backlog_bytes;                             /* durable entries that wait for their files */
     char why[512];
 };
 void worker_state(struct worker *w, struct worker_state *out);

@@ -350,5 +350,6 @@ void worker_state(struct worker *w, struct worker_state *out)
     }
     pthread_mutex_lock(&w->mutex);
     *out = w->state;
+    out->backlog_bytes = w->queue.n;
     pthread_mutex_unlock(&w->mutex);
 }
