@@ -9,7 +9,6 @@ import http.client
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -106,19 +105,18 @@ class Cell:
 
     # -- serving ---------------------------------------------------------------------------------------------------
 
-    def serve(self, listen="127.0.0.1:0", env=None, files_max=None):
-        """Starts `bourn serve` and waits until it listens."""
+    def serve(self, listen="127.0.0.1:0", env=None, name="bourn"):
+        """Starts `bourn serve` and waits until it listens; `name` may be another build of bourn."""
         assert self.process is None
         log = open(self.log_path, "ab")
-        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))) if files_max else None
-        self.process = subprocess.Popen([program("bourn"), "serve", self.path, "--listen", listen],
-                                        stdout=subprocess.PIPE, stderr=log, env=dict(os.environ, **(env or {})),
-                                        preexec_fn=limit, start_new_session=True)
+        self.process = subprocess.Popen([program(name), "serve", self.path, "--listen", listen], stdout=subprocess.PIPE,
+                                        stderr=log, env=dict(os.environ, **(env or {})), start_new_session=True)
         log.close()
         line = self._first_line()
         found = re.search(rb"listening on http://127\.0\.0\.1:(\d+)", line)
         if not found:
             code = self.process.wait(STOP_S)
+            self.process.stdout.close()
             self.process = None
             raise AssertionError(f"bourn serve did not start (exit {code}):\n{self.log()[-3000:]}")
         self.port = int(found.group(1))

@@ -208,7 +208,9 @@ class Gate(harness.ServedTest):
         for old, new in swaps.items():
             with self.subTest(old):
                 self.assertIn(old, text)
-                self.refused_statement(self.a, self.cell.sign(text.replace(old, new), self.key))
+                signed = self.cell.sign(text.replace(old, new), self.key, check=None)
+                if signed:  # else `bourn consent sign` itself does not let the person sign such words
+                    self.refused_statement(self.a, signed)
         for digits in set(re.findall(r'"([0-9a-f]{64}|[A-Za-z0-9_-]{43}|[0-9a-f]{32}|[A-Za-z0-9_-]{22})"', text)):
             with self.subTest(digits):
                 signed = self.cell.sign(text.replace(digits, flip(digits)), self.key)
