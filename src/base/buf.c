@@ -38,7 +38,7 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
         b->failed = true;
         return NULL;
     }
-    if (b->size - b->n < n) {
+    if (!b->p || b->size - b->n < n) {
         size_t size = b->size ? b->size : 64;
         while (size - b->n < n)
             size += size < b->cap / 2 ? size : b->cap - size;

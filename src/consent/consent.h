@@ -61,6 +61,10 @@ void consent_sign(uint8_t signature[64], struct slice canonical, const uint8_t s
 enum bourn_err consent_verify(struct slice canonical, struct slice signature,
                               struct slice public_key) BOURN_MUST_USE;
 
+/* Whether a name or contact can stand in a statement: one line of text that shows as it is, without control
+ * characters and marks that turn the direction of writing. */
+bool consent_line_ok(struct slice text);
+
 /* The statement in words, as shown before signing (English). */
 void consent_in_words(struct buf *out, const struct consent_statement *s);
 /* Plain words for a DPV purpose term, e.g. "research and development"; the term's own name split at capitals

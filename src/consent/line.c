@@ -1,5 +1,7 @@
 #include "consent/line.h"
 
+#include "consent/consent.h"
+
 #include "base/json.h"
 #include "base/text.h"
 
@@ -22,4 +24,9 @@ bool line_ok(struct slice s)
             return false; /* U+2066..2069 */
     }
     return true;
+}
+
+bool consent_line_ok(struct slice text)
+{
+    return line_ok(text);
 }

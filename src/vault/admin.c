@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "consent/consent.h"
 
 static const struct {
     const char *name;
@@ -40,6 +41,15 @@ static uint64_t number_of(struct json_value object, const char *name, uint64_t o
     struct json_value value;
     uint64_t n;
     return json_find(object, name, &value) && decimal_get(value.raw, &n) ? n : otherwise;
+}
+
+/* What goes into the ledger must be readable for ever: a last look by the table of its kind. */
+static bool writable(const struct entry *e, struct answer *a)
+{
+    if (entry_check(e) == BOURN_OK)
+        return true;
+    answer_problem(a, 422, "entry_malformed", "%s", err_text());
+    return false;
 }
 
 static bool flag_of(struct json_value object, const char *name)
@@ -127,8 +137,9 @@ static bool party_fields(struct vault *v, struct json_value body, struct entry *
                        "/kind: app, processor, cell, authority, auditor or registrar");
     else if (!country_valid(e->jurisdiction))
         answer_problem(a, 422, "country_malformed", "/jurisdiction: an ISO 3166 code of two capital letters");
-    else if (e->legal_name.n > 256 || e->contact.n > 256)
-        answer_problem(a, 422, "text_too_long", "/legal_name, /contact: at most 256 bytes");
+    else if (e->legal_name.n > 256 || e->contact.n > 256 || !consent_line_ok(e->legal_name) ||
+             !consent_line_ok(e->contact))
+        answer_problem(a, 422, "text_malformed", "/legal_name, /contact: one line of at most 256 bytes");
     else if (world_party_named(v->world, e->name))
         answer_problem(a, 409, "party_exists",
                        "a party of this name exists: end it first, or choose another name");
@@ -157,6 +168,8 @@ enum bourn_err handle_party(struct vault *v, const struct request *r, const stru
     }
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         entry_set(&e, keys[i]);
+    if (!writable(&e, a))
+        return BOURN_OK;
     buf_init_secret(&token, 128);
     crypto_random(secret, sizeof secret);
     buf_put_str(&token, "bourn_");
@@ -339,6 +352,8 @@ enum bourn_err handle_collection(struct vault *v, const struct request *r, const
         }
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         entry_set(&e, keys[i]);
+    if (!writable(&e, a))
+        return BOURN_OK;
     TRY(batch_entry(v, &e, NULL, 0, &a->receipt));
     answer_json(a, 201);
     buf_printf(&a->body, "{\"index\":%llu}", (unsigned long long)a->receipt);
@@ -404,6 +419,8 @@ enum bourn_err handle_notice(struct vault *v, const struct request *r, const str
     crypto_sha256_1(e.hash, text);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         entry_set(&e, keys[i]);
+    if (!writable(&e, a))
+        return BOURN_OK;
     TRY(batch_entry(v, &e, NULL, 0, &a->receipt));
     be_put(key, a->receipt, 8);
     TRY(batch_put(v, STORE_NOTICE, slice_of(key, 8), text));
@@ -446,6 +463,8 @@ enum bourn_err handle_pack(struct vault *v, const struct request *r, const struc
         }
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         entry_set(&e, keys[i]);
+    if (!writable(&e, a))
+        return BOURN_OK;
     TRY(batch_entry(v, &e, NULL, 0, &a->receipt));
     answer_json(a, 201);
     buf_printf(&a->body, "{\"index\":%llu,\"takes_effect\":\"", (unsigned long long)a->receipt);

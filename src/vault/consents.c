@@ -332,6 +332,10 @@ static enum bourn_err stage_consent(struct vault *v, const struct gate_party *p,
         row->key = x->key->index;
         row_set(row, R_KEY);
     }
+    if (row_check(ENTRY_CONSENT, row) != BOURN_OK) {
+        answer_problem(a, 422, "statement_malformed", "%s", err_text());
+        return BOURN_OK;
+    }
     TRY(subject_put_evidence(v, s, v->next_index, &ev, row->evidence));
     TRY(person_apply(&s->person, v->next_index, &e, row, &clause));
     be_put(index_be, v->next_index, 8);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "consent/consent.h"
 #include "merkle/merkle.h"
 
 #include <errno.h>
@@ -34,8 +35,10 @@ static enum bourn_err check_genesis(const struct vault_genesis *g)
         if (origin.p[i] <= ' ' || origin.p[i] > '~' || origin.p[i] == '+')
             return err_set(BOURN_E_USAGE, "origin: printable ASCII without spaces and '+'");
     if (!*g->controller || strlen(g->controller) > 256 || strlen(g->contact) > 256 ||
-        !utf8_valid(slice_str(g->controller)) || !utf8_valid(slice_str(g->contact)))
-        return err_set(BOURN_E_USAGE, "controller: the legal name, 1 to 256 bytes of UTF-8");
+        !consent_line_ok(slice_str(g->controller)) || !consent_line_ok(slice_str(g->contact)))
+        return err_set(
+            BOURN_E_USAGE,
+            "controller and contact: one line of at most 256 bytes each, the controller not empty");
     if (g->packs_n == 0 || g->packs_n > PACKS_MAX)
         return err_set(BOURN_E_USAGE, "a cell starts with 1 to %d packs", PACKS_MAX);
     return BOURN_OK;
