@@ -8,9 +8,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset BOURN_TOKEN BOURN_SANDBOX CDPATH GREP_OPTIONS
 
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libssl-dev libsodium-dev libmicrohttpd-dev
-  liblmdb-dev libjansson-dev libyaml-dev libcyaml-dev libseccomp-dev libcurl4-openssl-dev libcmocka-dev)
+  liblmdb-dev libjansson-dev libyaml-dev libcyaml-dev libseccomp-dev libcurl4-openssl-dev libcmocka-dev
+  python3) # the build registers tests that are written in Python
 packages_demo=(curl jq)
-packages_test=(curl jq python3 procps)
+packages_test=(curl jq)
 packages_ci=(clang clang-format)
 
 say() { printf '%s\n' "$*"; }
@@ -49,7 +50,9 @@ quietly() {
   rm -f "$out"
 }
 
-# build PRESET [FOLDER [CMAKE OPTIONS...]]: configures and builds, in build/PRESET if no folder is named.
+# build PRESET [FOLDER [CMAKE OPTIONS...]]: configures and builds, in build/PRESET if no folder is named; of the array
+# `targets`, if it is set, these alone.
+targets=()
 build() {
   local preset=$1 folder=${2:-build/$1}
   shift; [ $# -eq 0 ] || shift
@@ -59,7 +62,7 @@ build() {
     rm -rf "$folder"
   fi
   quietly cmake --preset "$preset" -B "$folder" "$@"
-  quietly cmake --build "$folder" --parallel "$(nproc)"
+  quietly cmake --build "$folder" --parallel "$(nproc)" ${targets[@]+--target "${targets[@]}"}
 }
 
 # run_tests FOLDER [CTEST OPTIONS...]: prints failures, and ctest's closing lines; false if a test failed.
