@@ -37,8 +37,8 @@ enum bourn_err io_open(struct io_dir *d, const char *path, enum io_mode mode,
                        struct io_file **out) BOURN_MUST_USE;
 void io_close(struct io_file *f);
 enum bourn_err io_size(struct io_file *f, uint64_t *bytes) BOURN_MUST_USE;
-enum bourn_err io_permissions(struct io_file *f,
-                              unsigned *mode) BOURN_MUST_USE; /* the low 12 bits, e.g. 0600 */
+/* The low 12 bits of its mode, e.g. 0600. */
+enum bourn_err io_permissions(struct io_file *f, unsigned *mode) BOURN_MUST_USE;
 /* Exactly n bytes at offset; BOURN_E_CORRUPT if the file ends before. */
 enum bourn_err io_read(struct io_file *f, uint64_t offset, void *p, size_t n) BOURN_MUST_USE;
 enum bourn_err io_write(struct io_file *f, uint64_t offset, const void *p, size_t n) BOURN_MUST_USE;

@@ -437,6 +437,15 @@ static void test_other_history(void **state)
     segment_header_put(other, &h);
     copy_out("seg.000001", 0, other, 80, true);
     assert_int_equal(model_try_open(0, &j, &last), BOURN_E_CORRUPT);
+    fill_four();
+    copy_out("seg.000003", 0, other, 80, false);
+    assert_true(segment_header_get(other, &h));
+    h.generation++;
+    segment_header_put(other, &h);
+    copy_out("seg.000003", 0, other, 80, true);
+    journal_close(model_open(0, &last)); /* what lies there is from an earlier use */
+    assert_int_equal(last, 6);
+    assert_int_equal(model_try_open(8, &j, &last), BOURN_E_CORRUPT);
 }
 
 /* A new segment's first frame is torn, and the frame before it, which was durable, is damaged: the header
