@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 
 #define BIT(c) (1u << (c))
+#define VERIFY_LEVELS 7 /* of hash tiles: 256^7 entries */
 
 /* Reading: a folder or a URL (source.c). */
 struct source {
@@ -83,8 +84,8 @@ enum bourn_err subject_use(struct subject *s, const uint8_t id[16], bool *fresh)
 /* The tree as the entries give it, held against the served tiles (tree.c). */
 struct tree {
     struct merkle_edge edge;
-    struct merkle_hash level[8][MERKLE_TILE_WIDTH]; /* the open tile of each level; 256^8 leaves are enough */
-    unsigned filled[8];
+    struct merkle_hash level[VERIFY_LEVELS][MERKLE_TILE_WIDTH]; /* the open tile of each level */
+    unsigned filled[VERIFY_LEVELS];
     bool contradicted; /* by a tile that was served */
 };
 

@@ -2,7 +2,7 @@
  * that it keeps: a full one is compared, and its root becomes the next hash of the level above. */
 #include "verify/internal.h"
 
-enum { LEVELS = 8, HASH = sizeof(struct merkle_hash) };
+enum { LEVELS = VERIFY_LEVELS, HASH = sizeof(struct merkle_hash) };
 
 /* Compares tile n of the level with the `width` hashes that the entries gave. */
 static enum bourn_err compare(struct replay *v, unsigned level, uint64_t n, unsigned width)

@@ -192,6 +192,17 @@ class Noise(unittest.TestCase):
         self.assertEqual(verify(cell)[0], 0)
 
 
+    def test_nothing_may_follow(self):
+        for path in sorted((GOOD / "ledger").rglob("*")) + sorted((GOOD / "rows").rglob("*")):
+            if not path.is_file():
+                continue
+            before = path.read_bytes()
+            path.write_bytes(before + bytes(40))
+            code = verify(GOOD)[0]
+            path.write_bytes(before)
+            self.assertIn(code, (1, 2), f"bytes behind the end of {path} passed")
+
+
 class Server(http.server.BaseHTTPRequestHandler):
     """A cell over HTTP: the files, the party, and an evidence route that a test can bend."""
     def log_message(self, *_):
