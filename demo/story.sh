@@ -102,7 +102,7 @@ consent() {
   bourn consent sign "$work/s.json" --key "$work/person.key" >"$work/c.json" 2>"$work/words" || wrong "bourn consent sign"
   tell "The lab's wish comes as a statement. What the person reads and signs, offline:"
   sed -n '2,$p' "$work/words" | tr -s ' \n' ' ' | sed 's/ The notice you were shown.*//' | fold -s -w 100 |
-    while IFS= read -r line || [ -n "$line" ]; do more "| $line"; done
+    while read -r line || [ -n "$line" ]; do more "| $line"; done
   clinic --json "@$work/c.json" "$S/consents"
   expect 201
   id=$(answer .id)
