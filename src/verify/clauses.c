@@ -68,8 +68,8 @@ void clauses_count(struct replay *v, uint32_t clauses, enum clause_count what)
     }
 }
 
-static void add(struct replay *v, enum verify_clause c, bool is_size, uint64_t at, const char *fmt,
-                va_list ap)
+__attribute__((format(printf, 5, 0))) static void add(struct replay *v, enum verify_clause c, bool is_size,
+                                                      uint64_t at, const char *fmt, va_list ap)
 {
     struct verify_report *r = v->rep;
     r->count[c].violated++;
