@@ -25,8 +25,11 @@ struct answer *answer_new(struct vault *v, const struct request *r, uint64_t rou
     return a;
 }
 
-static void release_free(struct release *rel)
+void answer_withhold(struct answer *a)
 {
+    struct release *rel = a->release;
+    a->release = NULL;
+    a->wait_signed = false;
     if (!rel)
         return;
     buf_release(&rel->sealed);
@@ -37,7 +40,7 @@ static void release_free(struct release *rel)
 
 void answer_free(struct answer *a)
 {
-    release_free(a->release);
+    answer_withhold(a);
     buf_release(&a->detail);
     buf_release(&a->missing);
     buf_release(&a->body);

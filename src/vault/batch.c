@@ -124,7 +124,7 @@ void batch_clear(struct vault *v)
     v->batch_first = v->next_index;
     v->entries_n = 0;
     v->requests_n = 0;
-    v->new_slots = v->reserved = false;
+    v->new_slots = v->reserved = v->spoiled = false;
     arena_reset(&v->arena);
 }
 
@@ -161,28 +161,26 @@ out:
     return err;
 }
 
-static void answer_all_full(struct vault *v)
+/* Rolls the batch back to the durable truth. Requests that had been answered well are refused; those that had
+ * a problem keep their answer. */
+static enum bourn_err refuse_batch(struct vault *v, uint32_t status, const char *code, const char *detail)
 {
+    enum bourn_err err = vault_rewind(v);
     struct answer *next;
-    for (struct answer *a = v->answers; a; a = next) {
+    for (struct answer *a = v->answers; a && err == BOURN_OK; a = next) {
         next = a->next;
         a->receipt = REPLY_NO_RECEIPT;
-        a->wait_signed = false;
-        if (a->release) {
-            buf_release(&a->release->sealed);
-            free(a->release->records);
-            crypto_wipe(a->release, sizeof *a->release);
-            free(a->release);
-            a->release = NULL;
-        }
-        answer_problem(a, 503, "storage_full",
-                       "the cell's volume has no room for the journal: nothing was changed or released; free "
-                       "space there");
-        if (answer_send(v, a) != BOURN_OK)
-            continue;
+        answer_withhold(a);
+        if (a->status < 400)
+            answer_problem(a, status, code, "%s", detail);
+        err = answer_send(v, a);
+        v->answers = next;
     }
-    v->answers = NULL;
-    v->answers_tail = &v->answers;
+    if (err == BOURN_OK) {
+        v->answers_tail = &v->answers;
+        batch_clear(v);
+    }
+    return err;
 }
 
 /* Hands the answers out: what may leave once durable now, the others when a checkpoint covers their entry. */
@@ -211,6 +209,9 @@ enum bourn_err vault_commit(struct vault *v)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     bool urgent = false;
+    if (v->spoiled)
+        return refuse_batch(v, 503, "try_again",
+                            "another request of the same batch failed: nothing was changed");
     for (struct answer *a = v->answers; a; a = a->next)
         urgent = urgent || a->wait_signed;
     if (v->entries_n || v->ops.n) {
@@ -218,10 +219,10 @@ enum bourn_err vault_commit(struct vault *v)
         if (err == BOURN_E_FULL) {
             log_error("%s; disclosures stop until there is space", err_text());
             v->full_until_ms = v->now_ms + 1000;
-            TRY(vault_rewind(v));
-            answer_all_full(v);
-            batch_clear(v);
-            return BOURN_OK;
+            return refuse_batch(
+                v, 503, "storage_full",
+                "the cell's volume has no room for the journal: nothing was changed or released; "
+                "free space there");
         }
         if (err)
             goto out;
@@ -237,7 +238,8 @@ out:
 
 bool vault_batch_full(const struct vault *v)
 {
-    return v->requests_n >= BATCH_REQUESTS_MAX || v->entries.n + v->ops.n + v->heads.n > BATCH_BYTES_MAX / 4;
+    return v->spoiled || v->requests_n >= BATCH_REQUESTS_MAX ||
+           v->entries.n + v->ops.n + v->heads.n > BATCH_BYTES_MAX / 4;
 }
 
 /* --- replay

@@ -2,6 +2,7 @@
 #include "vault/internal.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 enum {
     NEEDS_TOKEN = 1,
@@ -106,6 +107,23 @@ static bool can_serve(struct vault *v, unsigned flags, bool backwards, struct an
     return !full;
 }
 
+/* A request that the vault could not carry out, though nothing was wrong with it. */
+static void answer_failure(struct answer *a, enum bourn_err err, uint32_t op)
+{
+    log_error("%s: %s", request_op_name(op), err_text());
+    answer_withhold(a);
+    a->receipt = REPLY_NO_RECEIPT;
+    if (err == BOURN_E_FULL)
+        answer_problem(a, 503, "storage_full",
+                       "the cell's volume is full: nothing was changed; free space there");
+    else if (err == BOURN_E_LIMIT || err == BOURN_E_MEMORY)
+        answer_problem(a, 503, "try_again", "the cell has no room for this request now: nothing was changed");
+    else
+        answer_problem(
+            a, 500, "record_damaged",
+            "what is stored does not check: nothing was changed or released; the operator was told");
+}
+
 enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t route)
 {
     bool backwards;
@@ -137,5 +155,11 @@ enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t r
         return BOURN_OK;
     if (o->flags & RELIEVES)
         v->reserved = true;
-    return o->run(v, r, p, a);
+    size_t ops = v->ops.n, entries = v->entries_n;
+    enum bourn_err err = o->run(v, r, p, a);
+    if (err == BOURN_OK || err == BOURN_E_IO || err == BOURN_E_INTERNAL)
+        return err; /* after a failed system call the durable state is unknown: the process exits */
+    answer_failure(a, err, r->op);
+    v->spoiled = v->ops.n != ops || v->entries_n != entries;
+    return BOURN_OK;
 }

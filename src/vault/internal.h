@@ -117,6 +117,7 @@ struct vault {
     struct buf erased;    /* subject numbers (8) whose slots are to be zeroed */
     uint64_t batch_first; /* index of its first entry */
     uint32_t entries_n;
+    bool spoiled;             /* a request failed half-way: the batch is rolled back and refused */
     bool new_slots, reserved; /* reserved: only withdrawals and erasures, may use the reserve */
     size_t requests_n;
     struct answer *answers, **answers_tail;
@@ -129,6 +130,7 @@ struct vault {
 /* answer.c: every handler makes exactly one answer. */
 struct answer *answer_new(struct vault *v, const struct request *r, uint64_t route);
 void answer_free(struct answer *a);
+void answer_withhold(struct answer *a); /* forgets what would have been released */
 void answer_problem(struct answer *a, uint32_t status, const char *code, const char *detail, ...)
     __attribute__((format(printf, 4, 5)));
 void answer_json(struct answer *a, uint32_t status); /* then write a->body */

@@ -345,18 +345,9 @@ enum bourn_err vault_published(struct vault *v)
         }
         if (a->receipt >=
             ws.signed_size) { /* logged, but never released: the ledger says more than happened */
-            if (a->release)
-                a->release->records_n = 0;
-            struct release *rel = a->release;
-            a->release = NULL;
+            answer_withhold(a);
             answer_problem(a, 503, "checkpoint_late",
                            "the checkpoint over this disclosure is late: nothing was released; try again");
-            if (rel) {
-                buf_release(&rel->sealed);
-                free(rel->records);
-                crypto_wipe(rel, sizeof *rel);
-                free(rel);
-            }
         }
         enum bourn_err err = answer_send(v, a);
         if (err)

@@ -173,7 +173,7 @@ void act_person(struct puppet *p)
 
 uint64_t act_enrolled(struct cast *c, struct puppet **p, size_t n)
 {
-    struct forge_row rows[64];
+    struct forge_row rows[64] = {0};
     struct entry e = by_party(ENTRY_ENROLLED, c->app);
     for (size_t i = 0; i < n; i++) {
         rows[i] = row_of(p[i]);
@@ -188,7 +188,7 @@ uint64_t act_enrolled(struct cast *c, struct puppet **p, size_t n)
 
 struct forge_entry *act_stored(struct cast *c, uint64_t party, struct puppet **p, size_t n)
 {
-    struct forge_row rows[64];
+    struct forge_row rows[64] = {0};
     const char *purpose = party == c->app ? HOME_PURPOSE : LAB_PURPOSE;
     struct entry e = about_records(c, ENTRY_STORED, party, purpose, c->collection);
     for (size_t i = 0; i < n; i++) {
@@ -349,7 +349,7 @@ struct forge_entry *act_disclosed(struct cast *c, uint64_t party, const char *pu
                                   struct slice collection, struct puppet **p, size_t n, uint32_t grade,
                                   uint64_t basis)
 {
-    struct forge_row rows[64];
+    struct forge_row rows[64] = {0};
     struct entry e = about_records(c, ENTRY_DISCLOSED, party, purpose, collection);
     e.operation = n > 1 ? OP_SEARCH : OP_READ;
     entry_set(&e, E_OPERATION);
@@ -364,7 +364,7 @@ struct forge_entry *act_disclosed(struct cast *c, uint64_t party, const char *pu
 
 struct forge_entry *act_evidence(struct cast *c, struct puppet **p, size_t n)
 {
-    struct forge_row rows[64];
+    struct forge_row rows[64] = {0};
     struct entry e = about_records(c, ENTRY_DISCLOSED, c->watchdog, AUDIT_PURPOSE, slice_of(NULL, 0));
     e.operation = OP_EVIDENCE;
     entry_set(&e, E_OPERATION);
