@@ -58,7 +58,7 @@ class Import(harness.Test):
 
     def test_4_a_broken_row_is_rejected(self):
         path = os.path.join(self.tmp, "broken.csv")
-        good, other = dict(self.people[0], bioguide_id="Z000001"), dict(self.people[1], bioguide_id="Z000002")
+        good, other = dict(self.people[0], bioguide_id="TEST-1"), dict(self.people[1], bioguide_id="TEST-2")
         people.write(path, [good, other])
         with open(path, "a", newline="") as f:
             f.write("too,few,fields\r\n")
@@ -80,23 +80,23 @@ class Import(harness.Test):
 
     def test_5_an_undeclared_column_is_rejected(self):
         path = os.path.join(self.tmp, "more.csv")
-        people.write(path, [dict(self.people[0], bioguide_id="Z000003", shoe_size="44")])
+        people.write(path, [dict(self.people[0], bioguide_id="TEST-3", shoe_size="44")])
         done = self.cell.load(path, self.CLINIC, check=2)
         self.assertIn("shoe_size", done.stdout + done.stderr)
-        answer = self.cell.ask("GET", self.cell.records_path("Z000003"), self.CLINIC, harness.HOME_PURPOSE)
+        answer = self.cell.ask("GET", self.cell.records_path("TEST-3"), self.CLINIC, harness.HOME_PURPOSE)
         self.assertEqual(answer.status, 404)
 
     def test_6_standard_input(self):
-        rows = [dict(self.people[2], bioguide_id="Z000004", wikipedia_id='a "quoted", name\nof two lines')]
+        rows = [dict(self.people[2], bioguide_id="TEST-4", wikipedia_id='a "quoted", name\nof two lines')]
         path = os.path.join(self.tmp, "in.csv")
         people.write(path, rows)
         with open(path, "rb") as f:
             self.cell.load("-", self.CLINIC, stdin=f.read())
-        got = self.ok(self.cell.ask("GET", self.cell.records_path("Z000004"), self.CLINIC, harness.HOME_PURPOSE))
+        got = self.ok(self.cell.ask("GET", self.cell.records_path("TEST-4"), self.CLINIC, harness.HOME_PURPOSE))
         self.assertEqual([r["data"] for r in got["records"]], rows)
 
     def test_7_ndjson(self):
-        rows = [dict(self.people[3], bioguide_id="Z000005"), dict(self.people[4], bioguide_id="Z000006")]
+        rows = [dict(self.people[3], bioguide_id="TEST-5"), dict(self.people[4], bioguide_id="TEST-6")]
         path = os.path.join(self.tmp, "in.ndjson")
         with open(path, "w") as f:
             f.writelines(json.dumps(row) + "\n" for row in rows)
@@ -120,6 +120,7 @@ class Import(harness.Test):
             got = self.ok(self.cell.ask("GET", self.cell.records_path(row["bioguide_id"]), self.CLINIC,
                                         harness.HOME_PURPOSE, connection=connection))
             self.assertEqual([r["data"] for r in got["records"]], [row])
+        connection.close()
         self.cell.verify(self.DOG)
 
 
