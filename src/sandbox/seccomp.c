@@ -101,6 +101,17 @@ static int allow_list(scmp_filter_ctx ctx, const int *list)
     return rc;
 }
 
+/* Conditions on the argument of a number: equal to a value; with some bits of a mask as in `value`. */
+static struct scmp_arg_cmp equals(unsigned arg, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
+static struct scmp_arg_cmp bits(unsigned arg, scmp_datum_t mask, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
 /* One call with one condition on its arguments. */
 static int allow_if(scmp_filter_ctx ctx, int call, struct scmp_arg_cmp a)
 {
@@ -115,8 +126,8 @@ static int allow_if2(scmp_filter_ctx ctx, int call, struct scmp_arg_cmp a, struc
 /* Memory that can be executed is refused to all; only vault maps files. */
 static int memory_rules(scmp_filter_ctx ctx, enum sandbox_role role)
 {
-    struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-    struct scmp_arg_cmp anonymous = SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS);
+    struct scmp_arg_cmp no_exec = bits(2, PROT_EXEC, 0);
+    struct scmp_arg_cmp anonymous = bits(3, MAP_ANONYMOUS, MAP_ANONYMOUS);
     int rc = allow_if(ctx, SCMP_SYS(mprotect), no_exec);
     if (rc == 0 && role == SANDBOX_VAULT)
         rc = allow_if(ctx, SCMP_SYS(mmap), no_exec);
@@ -129,7 +140,7 @@ static int allow_fcntl(scmp_filter_ctx ctx, const int *commands, size_t n)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = allow_if(ctx, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+        rc = allow_if(ctx, SCMP_SYS(fcntl), equals(1, (scmp_datum_t)commands[i]));
     return rc;
 }
 
@@ -143,33 +154,31 @@ static int role_rules(scmp_filter_ctx ctx, enum sandbox_role role)
     case SANDBOX_PARENT:
         rc = allow_list(ctx, parent);
         if (rc == 0)
-            rc = allow_if(ctx, SCMP_SYS(kill), SCMP_A1(SCMP_CMP_EQ, SIGKILL));
+            rc = allow_if(ctx, SCMP_SYS(kill), equals(1, SIGKILL));
         break;
     case SANDBOX_FRONT:
         rc = allow_list(ctx, front);
         if (rc == 0)
             rc = allow_fcntl(ctx, flags, sizeof flags / sizeof flags[0]);
         if (rc == 0)
-            rc = allow_if(ctx, SCMP_SYS(setsockopt), SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP));
+            rc = allow_if(ctx, SCMP_SYS(setsockopt), equals(1, IPPROTO_TCP));
         if (rc == 0)
-            rc = allow_if2(ctx, SCMP_SYS(getsockopt), SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
-                           SCMP_A2(SCMP_CMP_EQ, SO_ERROR));
+            rc = allow_if2(ctx, SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_ERROR));
         break;
     case SANDBOX_VAULT:
         rc = allow_list(ctx, vault);
         if (rc == 0)
             rc = allow_fcntl(ctx, locks, sizeof locks / sizeof locks[0]);
         if (rc == 0)
-            rc = allow_if2(ctx, SCMP_SYS(getsockopt), SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
-                           SCMP_A2(SCMP_CMP_EQ, SO_PEERCRED));
+            rc = allow_if2(ctx, SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_PEERCRED));
         /* Threads, but no processes. The flags of clone3 lie in memory, where a filter cannot look: told that
          * it does not exist, the C library takes clone. */
         if (rc == 0)
-            rc = allow_if(ctx, SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+            rc = allow_if(ctx, SCMP_SYS(clone), bits(0, CLONE_THREAD, CLONE_THREAD));
         if (rc == 0)
             rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
         if (rc == 0)
-            rc = allow_if(ctx, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+            rc = allow_if(ctx, SCMP_SYS(prctl), equals(0, PR_SET_NAME));
         break;
     case SANDBOX_SIGNER:
         rc = allow_list(ctx, signer);
@@ -192,7 +201,7 @@ enum bourn_err seccomp_restrict(enum sandbox_role role)
         rc = allow_list(ctx, everybody);
     /* abort() sends a signal to its own thread. */
     if (rc == 0)
-        rc = allow_if(ctx, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+        rc = allow_if(ctx, SCMP_SYS(tgkill), equals(0, (scmp_datum_t)getpid()));
     if (rc == 0)
         rc = memory_rules(ctx, role);
     if (rc == 0)
