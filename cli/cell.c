@@ -137,7 +137,7 @@ int cell_refused(const struct reply *r)
         cli_printable(&text, r->code);
         buf_put_str(&text, ")");
     }
-    if (r->missing.n) {
+    if (r->missing.n && !slice_is(r->missing, "[]")) {
         buf_put_str(&text, "; missing: ");
         cli_printable(&text, r->missing);
     }
