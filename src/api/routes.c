@@ -27,6 +27,11 @@ static const struct route routes[] = {
     {"POST", "/ledger/evidence", REQ_EVIDENCE, GATED | ROUTE_BODY},
 };
 
+size_t route_count(void)
+{
+    return sizeof routes / sizeof routes[0];
+}
+
 static struct slice cut(struct slice *s)
 {
     const uint8_t *slash = s->n ? memchr(s->p, '/', s->n) : NULL;

@@ -21,12 +21,12 @@ struct route {
     unsigned flags;
 };
 
-enum { ROUTE_SEGMENTS_MAX = 8 };
 struct route_match {
     const struct route *route;                      /* NULL: no such route */
     struct slice subject, collection, number, rest; /* raw: escapes untouched */
     char allow[64];                                 /* methods of the path, when only the method was wrong */
 };
+size_t route_count(void);
 void route_find(struct slice method, struct slice path, struct route_match *out);
 
 #endif
