@@ -72,7 +72,7 @@ run_tests() {
   out=$(mktemp)
   ctest --test-dir "$folder" --output-on-failure --no-tests=error "$@" >"$out" 2>&1 </dev/null || status=$?
   if [ $status -ne 0 ]; then
-    grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed |^ *Start +[0-9]+:' "$out" | tail -200 >&2 || true
+    sed '/tests passed/,$d' "$out" | grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed |^ *Start +[0-9]+:' | tail -200 >&2 || true
   fi
   sed -n '/tests passed/,$p' "$out"
   rm -f "$out"
