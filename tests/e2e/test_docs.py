@@ -6,6 +6,7 @@ import re
 import unittest
 
 import harness
+import test_tour
 
 
 def page(name):
@@ -49,6 +50,19 @@ class Docs(unittest.TestCase):
     def test_files_named_in_architecture_exist(self):
         for target in re.findall(r"`((?:src|cli|tests|tools|packs|docs|cmake)/[A-Za-z0-9_./-]+\.\w+)`", page("ARCHITECTURE.md")):
             self.assertTrue(os.path.exists(os.path.join(harness.SOURCE, target)), target)
+
+
+    def test_readme_shows_the_tour(self):
+        """The tour in README is the one that test_tour runs: the same commands in the same order."""
+        shown = [re.sub(r"\s+#.*", "", line) for line in page("README.md").splitlines()]
+        at = 0
+        for name, command in test_tour.TOUR:
+            if name == test_tour.BEYOND:
+                break
+            command = "./tools/build; " + command if name == "environment" else command
+            self.assertIn(command, shown[at:], f"{name}: not in README, or not in this place")
+            at += shown[at:].index(command) + 1
+        self.assertGreater(at, 30)
 
 
 if __name__ == "__main__":
