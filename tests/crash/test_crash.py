@@ -1,7 +1,7 @@
 """kill -9 of the whole service and of each role alone, at random moments under load.
 
 BOURN_CRASH_ROUNDS (12) kills, BOURN_CRASH_SEED for the moments. While clients write, read, grant and withdraw, a
-process is killed; after each restart
+process is killed (or, now and then, the service is stopped in order); after each restart
 - the service starts at once and refuses nothing that it should serve,
 - the ledger verifies, with rows and evidence,
 - every acknowledged write, deletion and erasure is there,
@@ -25,7 +25,7 @@ import people  # noqa: E402
 ROUNDS = int(os.environ.get("BOURN_CRASH_ROUNDS", "12"))
 SEED = int(os.environ.get("BOURN_CRASH_SEED", str(random.randrange(1 << 30))))
 LOAD_S_MAX = 1.5
-TARGETS = ("all", "front", "vault", "signer", "all", "parent")
+TARGETS = ("all", "front", "vault", "signer", "all", "parent", "vault", "term")
 UNKNOWN = object()  # asked, but not acknowledged: either outcome is right
 
 GONE = (OSError, http.client.HTTPException)
@@ -64,6 +64,8 @@ class Client(threading.Thread):
             party = "lab" if token == self.test.LAB else "clinic"
             with self.test.lock:
                 self.test.disclosures.append((int(answer.headers["Bourn-Receipt"]), party))
+        if answer.status == 503 and self.test.draining:
+            raise ConnectionResetError("the service is being stopped")
         return harness.Answer(answer.status, answer.headers, answer.read())
 
 
@@ -171,6 +173,7 @@ class Crash(harness.ServedTest):
         print(f"{ROUNDS} rounds, seed {SEED}", file=sys.stderr)
         cls.rng = random.Random(SEED)
         cls.lock = threading.Lock()
+        cls.draining = False
         cls.disclosures, cls.checked = [], 0
         cls.model, cls.owned, cls.count_up = {}, {}, 0
         cls.consenting = [row["bioguide_id"] for row in cls.people[:4]]
@@ -193,6 +196,7 @@ class Crash(harness.ServedTest):
                 self.round(n, target)
             except Exception as e:
                 raise AssertionError(f"round {n}: {target}, seed {SEED}: {self.cell.log()[-2000:]}") from e
+            print(".", end="", file=sys.stderr, flush=True)
         self.whole_model()
         self.cell.stop()
         told = self.log_kinds()
@@ -220,8 +224,11 @@ class Crash(harness.ServedTest):
         self.examine()
 
     def strike(self, target, before):
+        type(self).draining = target == "term"
         if target == "all":
             self.cell.kill()
+        elif target == "term":  # the orderly end, under the same load
+            self.cell.stop()
         elif target == "parent":
             os.kill(self.cell.process.pid, 9)
             self.cell.wait()  # the roles must not outlive it
