@@ -6,8 +6,9 @@
 
 #include <strings.h>
 
-enum { H_AUTHORIZATION, H_PURPOSE, H_CONTENT_TYPE, H_IF_MATCH };
-const char *const api_headers[] = {"Authorization", "Bourn-Purpose", "Content-Type", "If-Match", NULL};
+enum { H_AUTHORIZATION, H_PURPOSE, H_CONTENT_TYPE, H_IF_MATCH, H_KEY };
+const char *const api_headers[] = {"Authorization", "Bourn-Purpose",   "Content-Type",
+                                   "If-Match",      "Idempotency-Key", NULL};
 
 struct refusal {
     uint32_t status;
@@ -32,6 +33,10 @@ static const struct refusal bad_match = {400, "if_match_malformed",
                                          "If-Match takes one ETag that bourn gave: \"3\"."};
 static const struct refusal bad_type = {415, "content_type_unsupported",
                                         "The body must be application/json."};
+static const struct refusal bad_patch_type = {415, "content_type_unsupported",
+                                              "The body must be application/merge-patch+json (RFC 7396)."};
+static const struct refusal bad_key = {400, "idempotency_key_malformed",
+                                       "Idempotency-Key takes 1 to 255 printable ASCII characters."};
 static const struct refusal no_body = {400, "body_required", "This path needs a JSON body."};
 static const struct refusal stray_body = {400, "body_unexpected", "This path takes no body."};
 
@@ -88,11 +93,10 @@ static bool bearer(struct slice header, struct slice *token)
     return true;
 }
 
-static bool is_json(struct slice type)
+static bool is_type(struct slice type, const char *want)
 {
-    static const char json[] = "application/json";
-    size_t n = sizeof json - 1;
-    return type.n >= n && strncasecmp((const char *)type.p, json, n) == 0 &&
+    size_t n = strlen(want);
+    return type.n >= n && strncasecmp((const char *)type.p, want, n) == 0 &&
            (type.n == n || type.p[n] == ';' || type.p[n] == ' ');
 }
 
@@ -103,12 +107,45 @@ static bool etag(struct slice s, uint64_t *version)
            decimal_get(slice_of(s.p + 1, s.n - 2), version) && *version > 0;
 }
 
-static bool cursor(struct slice query, uint64_t *number)
+static bool starts(struct slice s, const char *name, struct slice *rest)
 {
-    static const char name[] = "cursor=";
-    size_t n = sizeof name - 1;
-    return query.n > n && memcmp(query.p, name, n) == 0 &&
-           decimal_get(slice_of(query.p + n, query.n - n), number);
+    size_t n = strlen(name);
+    if (s.n <= n || memcmp(s.p, name, n) != 0)
+        return false;
+    *rest = slice_of(s.p + n, s.n - n);
+    return true;
+}
+
+/* "cursor=12&fields=name,birthday": what the route takes, each at most once. Names of fields need no escapes.
+ */
+static bool take_query(struct slice query, unsigned flags, struct request *out)
+{
+    bool cursor = flags & ROUTE_CURSOR, fields = flags & ROUTE_FIELDS;
+    while (query.n) {
+        const uint8_t *amp = memchr(query.p, '&', query.n);
+        struct slice one = slice_of(query.p, amp ? (size_t)(amp - query.p) : query.n), value;
+        query = amp ? slice_of(amp + 1, query.n - one.n - 1) : slice_of(NULL, 0);
+        if (amp && !query.n)
+            return false;
+        if (cursor && starts(one, "cursor=", &value) && decimal_get(value, &out->number)) {
+            cursor = false;
+        } else if (fields && starts(one, "fields=", &value) && value.n <= FIELD_LIST_BYTES_MAX &&
+                   !memchr(value.p, '%', value.n)) {
+            fields = false;
+            out->fields = value;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool key_ok(struct slice key)
+{
+    for (size_t i = 0; i < key.n; i++)
+        if (key.p[i] <= ' ' || key.p[i] > '~')
+            return false;
+    return key.n > 0 && key.n <= IDEMPOTENCY_KEY_BYTES_MAX;
 }
 
 static const struct refusal *take_path(const struct route_match *m, struct buf *scratch, struct request *out)
@@ -139,16 +176,23 @@ static const struct refusal *take_fields(const struct http_request *q, unsigned 
         if (!term_valid(out->purpose))
             return &bad_purpose;
     }
-    if (q->query.n && !(flags & ROUTE_CURSOR && cursor(q->query, &out->number)))
+    if (!take_query(q->query, flags, out))
         return &bad_query;
+    if (flags & ROUTE_KEY && q->headers[H_KEY].p) {
+        if (!key_ok(q->headers[H_KEY]))
+            return &bad_key;
+        out->key = q->headers[H_KEY];
+    }
     if (flags & ROUTE_VERSION && q->headers[H_IF_MATCH].p && !etag(q->headers[H_IF_MATCH], &out->version))
         return &bad_match;
-    if (!(flags & ROUTE_BODY))
+    if (!(flags & (ROUTE_BODY | ROUTE_PATCH)))
         return q->body.n ? &stray_body : NULL;
     if (!q->body.n)
         return &no_body;
-    if (!is_json(q->headers[H_CONTENT_TYPE]))
+    if (flags & ROUTE_BODY && !is_type(q->headers[H_CONTENT_TYPE], "application/json"))
         return &bad_type;
+    if (flags & ROUTE_PATCH && !is_type(q->headers[H_CONTENT_TYPE], "application/merge-patch+json"))
+        return &bad_patch_type;
     out->body = q->body;
     return NULL;
 }

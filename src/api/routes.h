@@ -11,6 +11,9 @@ enum route_flag {
     ROUTE_BODY = 4,    /* a JSON body, needed */
     ROUTE_VERSION = 8, /* If-Match, optional */
     ROUTE_CURSOR = 16, /* ?cursor=, optional */
+    ROUTE_FIELDS = 32, /* ?fields=a,b, optional */
+    ROUTE_KEY = 64,    /* Idempotency-Key, optional */
+    ROUTE_PATCH = 128, /* a body of application/merge-patch+json (RFC 7396), needed */
 };
 
 struct route {

@@ -34,11 +34,13 @@
 #define STATEMENT_BYTES_MAX (16u << 10)
 #define STATEMENT_AGE_S_MAX 604800   /* a consent statement is accepted for this long after its issue */
 #define KEY_STATEMENT_SKEW_S_MAX 900 /* proof of possession: distance of its time from the cell's */
+#define FIELD_LIST_BYTES_MAX 16384   /* names of fields joined by commas */
+#define IDEMPOTENCY_KEY_BYTES_MAX 255
 #define ENROLMENT_CODE_TTL_S 86400
 #define TOKEN_TTL_DAYS_DEFAULT 365
 #define NOTICE_TEXT_BYTES_MAX (32u << 10)
-#define IMPORT_BATCH_ROWS_MAX 500      /* so that tile/rows of 256 such entries fits one answer */
-#define EVIDENCE_ROWS_PER_ENTRY_MAX 500 /* the same for evidence; a bigger request makes more entries */
+#define IMPORT_BATCH_ROWS_MAX 500             /* so that tile/rows of 256 such entries fits one answer */
+#define EVIDENCE_ROWS_PER_ENTRY_MAX 500       /* the same for evidence; a bigger request makes more entries */
 #define LEDGER_BACKLOG_BYTES_MAX (256u << 20) /* durable entries that wait for their files: then 503 */
 #define IMPORT_BATCH_BYTES_MAX (4u << 20)
 #define BATCH_REQUESTS_MAX 512      /* requests decided and made durable together */
@@ -59,10 +61,10 @@
 #define CONNECTIONS_PER_IP_MAX 1024
 #define CONNECTION_IDLE_S 60
 #define HTTP_BODIES_BYTES_MAX (256u << 20) /* bodies that are being read, of all connections */
-#define HEALTH_WAIT_MS_MAX 2000        /* /healthz: vault must answer in this time */
-#define ANSWER_WAIT_MS_MAX 30000       /* any other request: then 503 */
-#define DRAIN_MS_MAX 15000             /* a stop: answers in flight, then the connections are cut */
-#define STOP_MS_MAX 120000             /* a role that drains for longer is killed */
+#define HEALTH_WAIT_MS_MAX 2000            /* /healthz: vault must answer in this time */
+#define ANSWER_WAIT_MS_MAX 30000           /* any other request: then 503 */
+#define DRAIN_MS_MAX 15000                 /* a stop: answers in flight, then the connections are cut */
+#define STOP_MS_MAX 120000                 /* a role that drains for longer is killed */
 #define LISTEN_BACKLOG 4096
 #define ADMIN_CONNECTIONS_MAX 64
 #define EVIDENCE_ENTRIES_PER_REQUEST_MAX 1024

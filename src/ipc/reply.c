@@ -1,5 +1,5 @@
-/* Bytes of a reply, all numbers big-endian: id (8) status (4) type (4) receipt (8) etag (8) immutable (4),
- * then code, detail, missing and body, each as length (4) and bytes. */
+/* Bytes of a reply, all numbers big-endian: id (8) status (4) type (4) receipt (8) etag (8) immutable (4)
+ * next (8), then code, detail, missing and body, each as length (4) and bytes. */
 #include "base/limits.h"
 #include "ipc/codec.h"
 #include "ipc/request.h"
@@ -12,6 +12,7 @@ void reply_encode(struct buf *out, const struct reply *r)
     buf_put_be(out, r->receipt, 8);
     buf_put_be(out, r->etag, 8);
     buf_put_be(out, r->immutable, 4);
+    buf_put_be(out, r->next, 8);
     codec_put_bytes(out, r->code);
     codec_put_bytes(out, r->detail);
     codec_put_bytes(out, r->missing);
@@ -36,6 +37,7 @@ enum bourn_err reply_decode(struct slice in, struct reply *r)
     r->receipt = codec_number(&c, 8);
     r->etag = codec_number(&c, 8);
     r->immutable = (uint32_t)codec_number(&c, 4);
+    r->next = codec_number(&c, 8);
     r->code = codec_bytes(&c, 0, NAME_BYTES_MAX);
     r->detail = codec_bytes(&c, 0, PROBLEM_DETAIL_BYTES_MAX);
     r->missing = codec_bytes(&c, 0, PROBLEM_MISSING_BYTES_MAX);

@@ -1,5 +1,5 @@
 /* Bytes of a request, all numbers big-endian:
- *     id (8)  op (4)  fields (1)  then each field whose bit is set, lowest bit first:
+ *     id (8)  op (4)  fields (2)  then each field whose bit is set, lowest bit first:
  *     number and version: 8 bytes; the others: length (4) and bytes, never empty.
  * A number that its operation may leave out is written only when it is not 0. So every request has one form.
  */
@@ -17,8 +17,10 @@ enum field {
     F_COLLECTION = 32,
     F_PATH = 64,
     F_BODY = 128,
+    F_FIELDS = 256,
+    F_KEY = 512,
 };
-enum { NUMBERS = 2, SLICES = 6 };
+enum { NUMBERS = 2, SLICES = 8 };
 
 struct rule {
     const char *name;
@@ -39,25 +41,34 @@ enum {
  * may come from admin. */
 static const struct rule rules[REQ_OP_MAX + 1] = {
     [REQ_HEALTH] = {"health", FRONT | ADMIN, 0, 0, 0, 0},
-    [REQ_RECORDS] = {"records", FRONT, IN_COLLECTION, F_NUMBER, 0, 0},
-    [REQ_RECORD] = {"record", FRONT, IN_COLLECTION | F_NUMBER, 0, 0, 0},
-    [REQ_RECORD_NEW] = {"record_new", FRONT, IN_COLLECTION | F_BODY, 0, 0, BODY_MAX},
-    [REQ_RECORD_PUT] = {"record_put", FRONT, IN_COLLECTION | F_NUMBER | F_BODY, F_VERSION, 0, BODY_MAX},
-    [REQ_RECORD_DELETE] = {"record_delete", FRONT, IN_COLLECTION | F_NUMBER, F_VERSION, 0, 0},
-    [REQ_ERASE] = {"erase", FRONT, OF_SUBJECT, 0, 0, 0},
+    [REQ_RECORDS] = {"records", FRONT, IN_COLLECTION, F_NUMBER | F_FIELDS, 0, 0},
+    [REQ_RECORD] = {"record", FRONT, IN_COLLECTION | F_NUMBER, F_FIELDS, 0, 0},
+    [REQ_RECORD_NEW] = {"record_new", FRONT, IN_COLLECTION | F_BODY, F_KEY, 0, BODY_MAX},
+    [REQ_RECORD_PUT] = {"record_put", FRONT, IN_COLLECTION | F_NUMBER | F_BODY, F_VERSION | F_KEY, 0,
+                        BODY_MAX},
+    [REQ_RECORD_DELETE] = {"record_delete", FRONT, IN_COLLECTION | F_NUMBER, F_VERSION | F_KEY, 0, 0},
+    [REQ_ERASE] = {"erase", FRONT, OF_SUBJECT, F_KEY, 0, 0},
     [REQ_ENROLMENT] = {"enrolment", FRONT, OF_SUBJECT, 0, 0, 0},
     [REQ_ENROLMENT_LOOK] = {"enrolment_look", FRONT, F_BODY, 0, 0, BODY_MAX},
     [REQ_ENROLMENT_DONE] = {"enrolment_done", FRONT, F_BODY, 0, 0, BODY_MAX},
     [REQ_CONSENT_REQUEST] = {"consent_request", FRONT, OF_SUBJECT | F_BODY, 0, 0, BODY_MAX},
-    [REQ_CONSENT] = {"consent", FRONT, OF_SUBJECT | F_BODY, 0, 0, BODY_MAX},
+    [REQ_CONSENT] = {"consent", FRONT, OF_SUBJECT | F_BODY, F_KEY, 0, BODY_MAX},
     [REQ_CONSENTS] = {"consents", FRONT, OF_SUBJECT, 0, 0, 0},
-    [REQ_WITHDRAW] = {"withdraw", FRONT, OF_SUBJECT | F_NUMBER, 0, 0, 0},
+    [REQ_WITHDRAW] = {"withdraw", FRONT, OF_SUBJECT | F_NUMBER, F_KEY, 0, 0},
     [REQ_WHOAMI] = {"whoami", FRONT, F_TOKEN, 0, 0, 0},
     [REQ_LEDGER_FILE] = {"ledger_file", FRONT, F_PATH, F_TOKEN, PATH_MAX_BYTES, 0},
     [REQ_ROWS_FILE] = {"rows_file", FRONT, F_TOKEN | F_PATH, 0, PATH_MAX_BYTES, 0},
     [REQ_EVIDENCE] = {"evidence", FRONT, F_TOKEN | F_PURPOSE | F_BODY, 0, 0, BODY_MAX},
     [REQ_IMPORT] = {"import", ADMIN, F_TOKEN | F_PURPOSE | F_COLLECTION | F_PATH | F_BODY | F_NUMBER, 0,
                     NAME_BYTES_MAX, IMPORT_BATCH_BYTES_MAX},
+    [REQ_RECORD_PATCH] = {"record_patch", FRONT, IN_COLLECTION | F_NUMBER | F_BODY, F_VERSION | F_KEY, 0,
+                          BODY_MAX},
+    [REQ_SEARCH] = {"search", FRONT, F_TOKEN | F_PURPOSE | F_BODY, F_NUMBER, 0, BODY_MAX},
+    [REQ_DISCLOSE] = {"disclose", FRONT, F_TOKEN | F_PURPOSE | F_BODY, F_NUMBER, 0, BODY_MAX},
+    [REQ_LOOKUP] = {"lookup", FRONT, F_TOKEN | F_BODY, 0, 0, BODY_MAX},
+    [REQ_SUBJECT_NEW] = {"subject_new", FRONT, F_TOKEN | F_BODY, F_KEY, 0, BODY_MAX},
+    [REQ_IDENTIFIER] = {"identifier", FRONT, OF_SUBJECT | F_BODY, F_KEY, 0, BODY_MAX},
+    [REQ_METRICS] = {"metrics", ADMIN, 0, 0, 0, 0},
     [REQ_ADMIN_STATUS] = {"admin_status", ADMIN, 0, 0, 0, 0},
     [REQ_ADMIN_PARTY] = {"admin_party", ADMIN, F_BODY, 0, 0, BODY_MAX},
     [REQ_ADMIN_PARTY_END] = {"admin_party_end", ADMIN, F_PATH, 0, NAME_BYTES_MAX, 0},
@@ -82,7 +93,8 @@ const char *request_op_name(uint32_t op)
 /* The slices of r in the order of their bits, from F_TOKEN on. */
 static void slices_of(struct request *r, struct slice *out[SLICES])
 {
-    struct slice *all[SLICES] = {&r->token, &r->purpose, &r->subject, &r->collection, &r->path, &r->body};
+    struct slice *all[SLICES] = {&r->token, &r->purpose, &r->subject, &r->collection,
+                                 &r->path,  &r->body,    &r->fields,  &r->key};
     memcpy(out, all, sizeof all);
 }
 
@@ -101,7 +113,7 @@ void request_encode(struct buf *out, const struct request *r)
         fields |= slices[i]->n ? 1u << (NUMBERS + i) : 0;
     buf_put_be(out, r->id, 8);
     buf_put_be(out, r->op, 4);
-    buf_put_u8(out, (uint8_t)fields);
+    buf_put_be(out, fields, 2);
     for (unsigned i = 0; i < NUMBERS; i++)
         if (fields & 1u << i)
             buf_put_be(out, numbers[i], 8);
@@ -115,7 +127,7 @@ enum bourn_err request_decode(struct slice in, enum req_sender from, struct requ
     struct codec c = {in, true};
     *r = (struct request){.id = codec_number(&c, 8)};
     r->op = (uint32_t)codec_number(&c, 4);
-    unsigned fields = (unsigned)codec_number(&c, 1);
+    unsigned fields = (unsigned)codec_number(&c, 2);
     const struct rule *rule = rule_of(r->op);
     if (!c.ok || !rule)
         return err_set(BOURN_E_FORMAT, "a request of an unknown operation");
@@ -132,8 +144,9 @@ enum bourn_err request_decode(struct slice in, enum req_sender from, struct requ
         *numbers[i] = codec_number(&c, 8);
         c.ok = c.ok && (*numbers[i] || rule->required & 1u << i);
     }
-    const size_t limits[SLICES] = {TOKEN_BYTES_MAX, TERM_BYTES_MAX, SUBJECT_ID_BYTES_MAX,
-                                   NAME_BYTES_MAX,  rule->path_max, rule->body_max};
+    const size_t limits[SLICES] = {TOKEN_BYTES_MAX,      TERM_BYTES_MAX,           SUBJECT_ID_BYTES_MAX,
+                                   NAME_BYTES_MAX,       rule->path_max,           rule->body_max,
+                                   FIELD_LIST_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
     struct slice *slices[SLICES];
     slices_of(r, slices);
     for (unsigned i = 0; i < SLICES; i++)

@@ -39,7 +39,8 @@ static enum bourn_err put_rows(struct vault *v, struct entry *e, struct staged_r
         buf_put_be(&v->heads, v->next_index, 8);
         buf_put_be(&v->heads, rows[i].generation, 4);
     }
-    qsort(rows, n, sizeof *rows, by_label);
+    if (n)
+        qsort(rows, n, sizeof *rows, by_label);
     for (size_t i = 0; i < n; i++) {
         size_t at = out->n;
         buf_put_be(out, 0, 4);
@@ -66,7 +67,7 @@ enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *
     entry_set(e, E_KIND);
     entry_set(e, E_TIME);
     entry_set(e, E_SALT);
-    if (rows_n)
+    if (entry_kind_has_rows(e->kind))
         TRY(put_rows(v, e, rows, rows_n, &row_bytes));
     entry_encode(&bytes, e);
     TRY(buf_check(&bytes));
@@ -91,6 +92,15 @@ out:
     buf_release(&bytes);
     buf_release(&row_bytes);
     return err;
+}
+
+enum bourn_err batch_head(struct vault *v, const struct subject *s)
+{
+    buf_put_be(&v->heads, s->number, 8);
+    buf_put_be(&v->heads, s->person.head, 8);
+    buf_put_be(&v->heads, s->generation, 4);
+    enum bourn_err err = buf_check(&v->heads);
+    return err ? err : prev_set(v->prev, s->number, s->person.head, s->generation);
 }
 
 static void put_op(struct vault *v, enum store_space space, bool put, struct slice key, struct slice value)

@@ -340,6 +340,12 @@ static enum bourn_err stage_consent(struct vault *v, const struct gate_party *p,
     TRY(person_apply(&s->person, v->next_index, &e, row, &clause));
     be_put(index_be, v->next_index, 8);
     TRY(batch_put(v, STORE_USED, slice_of(x->used, 32), slice_of(index_be, 8)));
+    for (size_t i = 0; i < row->recipients_n; i++) {
+        uint8_t consented[16];
+        be_put(consented, row->recipients[i], 8);
+        be_put(consented + 8, s->number, 8);
+        TRY(batch_put(v, STORE_CONSENTED, slice_of(consented, sizeof consented), slice_of(NULL, 0)));
+    }
     TRY(subject_save(v, s));
     TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
     answer_json(a, 201);

@@ -48,6 +48,12 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_ROWS_FILE] = {handle_rows_file, NEEDS_TOKEN, RIGHT_AUDIT},
     [REQ_EVIDENCE] = {handle_evidence, NEEDS_TOKEN | DISCLOSES, 0},
     [REQ_IMPORT] = {handle_import, NEEDS_TOKEN | CHANGES, 0},
+    [REQ_RECORD_PATCH] = {handle_record_write, NEEDS_TOKEN | CHANGES, 0},
+    [REQ_SEARCH] = {handle_search, NEEDS_TOKEN | DISCLOSES, 0},
+    [REQ_DISCLOSE] = {handle_disclose, NEEDS_TOKEN | DISCLOSES, 0},
+    [REQ_LOOKUP] = {handle_lookup, NEEDS_TOKEN, 0},
+    [REQ_SUBJECT_NEW] = {handle_subject_new, NEEDS_TOKEN | CHANGES, RIGHT_ENROL},
+    [REQ_IDENTIFIER] = {handle_identifier, NEEDS_TOKEN | CHANGES, RIGHT_WRITE},
     [REQ_ADMIN_STATUS] = {handle_status, 0, 0},
     [REQ_ADMIN_PARTY] = {handle_party, CHANGES, 0},
     [REQ_ADMIN_PARTY_END] = {handle_party_end, RELIEVES, 0},
@@ -107,6 +113,21 @@ static bool can_serve(struct vault *v, unsigned flags, bool backwards, struct an
     return !full;
 }
 
+/* Runs the handler, unless an Idempotency-Key says that it ran before. */
+static enum bourn_err once(struct vault *v, const struct operation_row *o, const struct request *r,
+                           const struct gate_party *p, struct answer *a)
+{
+    struct idempotency i;
+    bool done = false;
+    if (!r->key.n || !p)
+        return o->run(v, r, p, a);
+    enum bourn_err err = idempotency_find(v, r, p, a, &i, &done);
+    if (err || done)
+        return err;
+    err = o->run(v, r, p, a);
+    return err ? err : idempotency_keep(v, &i, a);
+}
+
 /* A request that the vault could not carry out, though nothing was wrong with it. */
 static void answer_failure(struct answer *a, enum bourn_err err, uint32_t op)
 {
@@ -156,7 +177,7 @@ enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t r
     if (o->flags & RELIEVES)
         v->reserved = true;
     size_t ops = v->ops.n, entries = v->entries_n;
-    enum bourn_err err = o->run(v, r, p, a);
+    enum bourn_err err = once(v, o, r, p, a);
     if (err == BOURN_OK || err == BOURN_E_IO || err == BOURN_E_INTERNAL)
         return err; /* after a failed system call the durable state is unknown: the process exits */
     answer_failure(a, err, r->op);

@@ -41,27 +41,48 @@ struct subject {
 /* --- answers
  * ------------------------------------------------------------------------------------------------ */
 
+/* A record's row: version (8) || expiry (8), 0 for never || number of blind rows (2) || each 16 bytes ||
+ * sealed. */
+struct record_row {
+    uint64_t version, expires;
+    struct slice blinds; /* 16 bytes each */
+    struct slice sealed;
+};
+bool record_row_get(struct slice value, struct record_row *out);
+
+enum release_form {
+    RELEASE_LIST,  /* {"records":[{id,version,data}],"next":…} */
+    RELEASE_ONE,   /* {id,version,data} */
+    RELEASE_FOUND, /* as a list, each with its subject */
+    RELEASE_LINES, /* NDJSON, each with its subject */
+};
 struct release_record {
-    uint64_t id, version;
-    size_t at, len; /* of the sealed bytes in release.sealed */
+    uint64_t number, id, version; /* subject */
+    uint8_t label[16], key[CRYPTO_KEY_BYTES];
+    size_t at, len; /* of the sealed bytes in release.sealed; len 0: nothing is disclosed of this person */
+    size_t name_at, name_n; /* of the subject's name in release.names */
 };
 /* What is decrypted only once the entry is durable (or signed). Holds copies: store pointers die at the next
  * put. */
 struct release {
-    uint64_t number; /* subject */
-    uint8_t label[16], key[CRYPTO_KEY_BYTES];
-    struct slice collection; /* in the batch arena's lifetime no more: an own copy behind the struct */
-    struct buf sealed;
+    enum release_form form;
+    struct buf sealed, names;
     struct release_record *records;
-    size_t records_n;
+    size_t n, room;
     uint64_t next; /* cursor, 0: none */
-    bool single;   /* one record, not a list */
-    char collection_text[65];
+    char collection[65];
+    size_t collection_n;
+    struct {
+        size_t at, n;
+    } field[FIELDS_PER_COLLECTION_MAX]; /* asked for, in release.names; none: whole records */
+    size_t fields_n;
 };
+#define RELEASE_BYTES_MAX (8u << 20) /* sealed bytes of one page */
 
 struct answer {
     struct answer *next;
     uint64_t route, id, receipt, etag;
+    uint64_t next_cursor; /* the same request with this cursor goes on; 0: this is all */
     uint32_t status, type, immutable;
     const char *code; /* static words */
     struct buf detail, missing, body;
@@ -97,8 +118,9 @@ struct vault {
     struct prev *prev;
     struct world *world;
     struct worker *worker;
-    struct crypto_mac id_mac; /* HMAC of identifiers */
-    struct buf vkey;          /* text of ledger.vkey */
+    struct crypto_mac id_mac;    /* HMAC of identifiers */
+    struct crypto_mac blind_mac; /* HMAC of searchable values */
+    struct buf vkey;             /* text of ledger.vkey */
     char origin[256];
 
     uint64_t next_index;  /* of the next entry */
@@ -137,6 +159,18 @@ void answer_json(struct answer *a, uint32_t status); /* then write a->body */
 /* Decrypts if needed and hands the reply to the owner, then frees the answer. */
 enum bourn_err answer_send(struct vault *v, struct answer *a) BOURN_MUST_USE;
 
+/* release.c */
+enum bourn_err release_new(enum release_form form, struct slice collection,
+                           struct release **out) BOURN_MUST_USE;
+void release_free(struct release *rel);
+/* Copies the record's sealed bytes. `name`: how the answer calls the person (only in forms that do). */
+enum bourn_err release_add(struct release *rel, const struct subject *s, const uint8_t key[32], uint64_t id,
+                           const struct record_row *row, struct slice name) BOURN_MUST_USE;
+enum bourn_err release_add_none(struct release *rel, struct slice name) BOURN_MUST_USE;
+void release_field(struct release *rel, struct slice name);
+/* Opens all of it into out, as JSON of its form. Only after the entry is durable. */
+enum bourn_err release_open(struct vault *v, const struct release *rel, struct buf *out) BOURN_MUST_USE;
+
 /* batch.c */
 struct staged_row { /* a row of the entry being staged, and whose it is */
     uint64_t number;
@@ -149,6 +183,8 @@ void row_begin(struct row *row, const struct subject *s); /* label, prev, fresh 
  * caller's to change. */
 enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *rows, size_t rows_n,
                            uint64_t *index) BOURN_MUST_USE;
+/* Moves a person's generation without an entry (a new identifier: nothing that a verdict reads). */
+enum bourn_err batch_head(struct vault *v, const struct subject *s) BOURN_MUST_USE;
 enum bourn_err batch_put(struct vault *v, enum store_space space, struct slice key,
                          struct slice value) BOURN_MUST_USE;
 enum bourn_err batch_del(struct vault *v, enum store_space space, struct slice key) BOURN_MUST_USE;
@@ -175,6 +211,7 @@ enum bourn_err subject_save(struct vault *v, struct subject *s) BOURN_MUST_USE; 
 /* Key of the collection, made if absent (then *made, and the state must be saved). */
 enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t **key,
                                       bool *made) BOURN_MUST_USE;
+bool subject_id_opaque(struct slice id); /* one that bourn gave out; no new person can have it */
 void subject_id_key(const struct vault *v, struct slice id, uint8_t out[32]);
 /* Seals salt and evidence of entry `index`, and gives the commitment for the row. */
 enum bourn_err subject_put_evidence(struct vault *v, const struct subject *s, uint64_t index,
@@ -189,6 +226,60 @@ void record_key(uint8_t out[RECORD_KEY_BYTES], uint64_t subject, uint32_t collec
 #define RECORD_AAD_MAX 160
 size_t record_aad(uint8_t out[RECORD_AAD_MAX], struct slice domicile, const uint8_t label[16],
                   struct slice collection, uint64_t id, uint64_t version);
+/* The row of a live record, borrowed from the store; BOURN_E_NOT_FOUND also once its time is over. */
+enum bourn_err record_get(struct vault *v, uint64_t subject, uint32_t collection, uint64_t id,
+                          struct record_row *out) BOURN_MUST_USE;
+/* The first live record with an id >= *id; sets *id. */
+enum bourn_err record_next(struct vault *v, uint64_t subject, uint32_t collection, uint64_t *id,
+                           struct record_row *out) BOURN_MUST_USE;
+/* Deletes what points at a record's row: blind rows and expiry. And that with the row itself. */
+enum bourn_err record_unindex(struct vault *v, const struct record_row *row,
+                              const uint8_t key[RECORD_KEY_BYTES]) BOURN_MUST_USE;
+enum bourn_err record_drop(struct vault *v, const uint8_t key[RECORD_KEY_BYTES]) BOURN_MUST_USE;
+/* Opens a stored record into out, which is cleared first: for comparing and merging inside, never for an
+ * answer. */
+enum bourn_err record_open(struct vault *v, const struct subject *s, const struct world_collection *c,
+                           uint64_t id, const struct record_row *row, struct buf *out) BOURN_MUST_USE;
+const uint8_t *subject_key_of(const struct subject *s, uint32_t collection); /* NULL if there is none yet */
+struct asked;
+/* The collection asked for, or the 404; the fields of a comma-separated list, or the 422. */
+bool collection_ask(struct vault *v, struct slice name, struct asked *q, struct answer *a);
+bool fields_ask(struct asked *q, struct slice list, struct slice *out, size_t *n, struct answer *a);
+/* One row of a disclosure: the bases of q's last decision and the records of `rel` from position `from` on
+ * (NULL: none). */
+enum bourn_err disclosed_row(struct vault *v, const struct asked *q, const struct subject *s,
+                             const struct release *rel, size_t from, struct staged_row *out) BOURN_MUST_USE;
+enum bourn_err disclosed_entry(struct vault *v, const struct asked *q, const struct slice *fields,
+                               size_t fields_n, struct staged_row *rows, size_t rows_n,
+                               struct answer *a) BOURN_MUST_USE;
+/* Adds a person's records from id `from` on to a page. */
+enum bourn_err release_person(struct vault *v, const struct subject *s, uint32_t collection, uint64_t from,
+                              struct slice name, struct release *rel) BOURN_MUST_USE;
+
+/* search.c */
+#define PAGE_PEOPLE_MAX 500 /* people in one page of a search or bulk disclosure */
+/* Puts the blind rows of a record's searchable fields and appends their values (16 bytes each) to macs. */
+enum bourn_err blind_put(struct vault *v, const struct world_collection *c, struct json_value record,
+                         const uint8_t key[RECORD_KEY_BYTES], struct buf *macs) BOURN_MUST_USE;
+enum bourn_err blind_drop(struct vault *v, struct slice blinds,
+                          const uint8_t key[RECORD_KEY_BYTES]) BOURN_MUST_USE;
+
+/* retention.c: deletes a bounded number of records whose time is over, each in an `expired` entry. */
+enum bourn_err expire(struct vault *v) BOURN_MUST_USE;
+
+/* merge.c: JSON Merge Patch (RFC 7396) of `patch` onto `target` (both checked), appended to out. */
+void json_merge(struct buf *out, struct json_value target, struct json_value patch);
+
+/* idempotency.c: a write with an Idempotency-Key is answered again instead of done again. */
+struct idempotency {
+    uint8_t key[36], body[32];
+};
+/* True: the answer was made (again, or 422 for another body under the same key). */
+enum bourn_err idempotency_find(struct vault *v, const struct request *r, const struct gate_party *p,
+                                struct answer *a, struct idempotency *out, bool *done) BOURN_MUST_USE;
+enum bourn_err idempotency_keep(struct vault *v, const struct idempotency *i,
+                                const struct answer *a) BOURN_MUST_USE;
+enum bourn_err idempotency_sweep(struct vault *v) BOURN_MUST_USE;
 
 /* schema.c: checks one record against its collection. On failure false with a sentence that begins with a
  * JSON pointer and holds no value. */
@@ -219,6 +310,7 @@ bool crossing(const struct vault *v, const struct asked *q);
 typedef enum bourn_err handler(struct vault *v, const struct request *r, const struct gate_party *p,
                                struct answer *a);
 handler handle_records, handle_record_write, handle_record_delete, handle_import;
+handler handle_search, handle_disclose, handle_lookup, handle_subject_new, handle_identifier;
 handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_done;
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;

@@ -202,6 +202,8 @@ static enum bourn_err open_parts(struct vault *v, const char *path)
     TRY(slots_open(v->cell, v->origin, &v->slots));
     slots_derive(v->slots, "identifiers", id_key);
     crypto_mac_init(&v->id_mac, id_key, sizeof id_key);
+    slots_derive(v->slots, "blind", id_key);
+    crypto_mac_init(&v->blind_mac, id_key, sizeof id_key);
     crypto_wipe(id_key, sizeof id_key);
     snprintf(store, sizeof store, "%s/store", path);
     TRY(store_open_lmdb(store, &v->store));
@@ -369,7 +371,9 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
     bool room = journal_free_bytes(v->journal, false) >= BATCH_BYTES_MAX && v->now_ms >= v->full_until_ms;
     if (room) {
         TRY(refusals_flush(v, false));
+        TRY(expire(v));
         TRY(sweep(v));
+        TRY(idempotency_sweep(v));
         TRY(vault_commit(v));
     }
     if (v->waiting)

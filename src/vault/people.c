@@ -298,7 +298,7 @@ out:
     return err;
 }
 
-/* Deletes rows of `space` under the person's number; *left counts down. */
+/* Deletes rows of `space` under the person's number, with what points at them; *left counts down. */
 static enum bourn_err sweep_space(struct vault *v, enum store_space space, struct slice prefix, size_t *left)
 {
     uint8_t key[STORE_KEY_BYTES_MAX];
@@ -310,7 +310,7 @@ static enum bourn_err sweep_space(struct vault *v, enum store_space space, struc
         bourn_assert(found.n <= sizeof key);
         size_t n = found.n;
         memcpy(key, found.p, n); /* the pointer dies with the delete */
-        err = batch_del(v, space, slice_of(key, n));
+        err = space == STORE_RECORD ? record_drop(v, key) : batch_del(v, space, slice_of(key, n));
         if (err)
             return err;
     }

@@ -1,9 +1,12 @@
 /* Reading and deleting records. A record row is keyed by subject number, collection number and record id, so
- * that one person's records lie together: listing is a range, erasure is a range. Value: version (8) ||
- * sealed JSON text. */
+ * that one person's records lie together: listing is a range, erasure is a range. */
 #include "vault/internal.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
+
+#define ROW_HEAD_BYTES 18
 
 void record_key(uint8_t out[RECORD_KEY_BYTES], uint64_t subject, uint32_t collection, uint64_t id)
 {
@@ -28,106 +31,205 @@ size_t record_aad(uint8_t out[RECORD_AAD_MAX], struct slice domicile, const uint
     return n + collection.n;
 }
 
-static enum bourn_err add_record(struct release *rel, uint64_t id, struct slice value, size_t *room)
+bool record_row_get(struct slice value, struct record_row *out)
 {
-    if (value.n < 8 + CRYPTO_SEAL_OVERHEAD)
-        return err_set(BOURN_E_CORRUPT, "a record row is cut");
-    if (rel->records_n == *room) {
-        size_t more = *room ? 2 * *room : 4;
-        struct release_record *p = realloc(rel->records, more * sizeof *p);
-        if (!p)
-            return err_set(BOURN_E_MEMORY, "out of memory for an answer");
-        rel->records = p;
-        *room = more;
-    }
-    rel->records[rel->records_n++] =
-        (struct release_record){id, be_get(value.p, 8), rel->sealed.n, value.n - 8};
-    buf_put(&rel->sealed, value.p + 8, value.n - 8);
-    return buf_check(&rel->sealed);
+    if (value.n < ROW_HEAD_BYTES)
+        return false;
+    size_t blinds = 16 * (size_t)be_get(value.p + 16, 2);
+    if (value.n - ROW_HEAD_BYTES < blinds + CRYPTO_SEAL_OVERHEAD)
+        return false;
+    out->version = be_get(value.p, 8);
+    out->expires = be_get(value.p + 8, 8);
+    out->blinds = slice_of(value.p + ROW_HEAD_BYTES, blinds);
+    out->sealed = slice_of(value.p + ROW_HEAD_BYTES + blinds, value.n - ROW_HEAD_BYTES - blinds);
+    return true;
 }
 
-#define PAGE_BYTES_MAX (8u << 20)
-
-/* Copies the sealed records of one page: from id `from` on, or that one alone. */
-static enum bourn_err collect(struct vault *v, const struct subject *s, uint32_t collection, uint64_t from,
-                              bool single, struct release *rel)
+enum bourn_err record_get(struct vault *v, uint64_t subject, uint32_t collection, uint64_t id,
+                          struct record_row *out)
 {
-    enum bourn_err err = BOURN_E_INTERNAL;
-    uint8_t prefix[RECORD_KEY_BYTES], key[RECORD_KEY_BYTES];
-    struct slice found, value;
-    size_t room = 0;
-    record_key(prefix, s->number, collection, 0);
-    for (uint64_t id = from;;) {
-        record_key(key, s->number, collection, id);
-        err = store_seek(v->store, STORE_RECORD, slice_of(prefix, 12), slice_of(key, sizeof key), &found,
-                         &value);
-        if (err == BOURN_E_NOT_FOUND)
-            return BOURN_OK;
-        if (err)
-            return err;
-        bourn_assert(found.n == RECORD_KEY_BYTES);
-        id = be_get(found.p + 12, 8);
-        if (single && id != from)
-            return BOURN_OK;
-        if (rel->records_n &&
-            (rel->records_n == RECORDS_PER_REPLY_MAX || rel->sealed.n + value.n > PAGE_BYTES_MAX)) {
-            rel->next = id;
-            return BOURN_OK;
-        }
-        TRY(add_record(rel, id, value, &room));
-        if (single)
-            return BOURN_OK;
-        id++;
-    }
-out:
+    uint8_t key[RECORD_KEY_BYTES];
+    struct slice value;
+    record_key(key, subject, collection, id);
+    enum bourn_err err = store_get(v->store, STORE_RECORD, slice_of(key, sizeof key), &value);
+    if (err == BOURN_OK && !record_row_get(value, out))
+        err = err_set(BOURN_E_CORRUPT, "a record row is malformed");
+    if (err == BOURN_OK && out->expires && out->expires <= v->now)
+        err = BOURN_E_NOT_FOUND; /* its time is over, though the sweep has not come by */
     return err;
 }
 
-static enum bourn_err release_new(const struct subject *s, struct slice collection, const uint8_t *key,
-                                  struct release **out)
+enum bourn_err record_next(struct vault *v, uint64_t subject, uint32_t collection, uint64_t *id,
+                           struct record_row *out)
 {
-    struct release *rel = calloc(1, sizeof *rel);
-    if (!rel)
-        return err_set(BOURN_E_MEMORY, "out of memory for an answer");
-    rel->number = s->number;
-    memcpy(rel->label, s->person.label, 16);
-    if (key)
-        memcpy(rel->key, key, sizeof rel->key);
-    memcpy(rel->collection_text, collection.p, collection.n);
-    rel->collection = slice_of(rel->collection_text, collection.n);
-    buf_init(&rel->sealed, PAGE_BYTES_MAX + 2 * RECORD_BYTES_MAX);
-    *out = rel;
+    uint8_t prefix[RECORD_KEY_BYTES], key[RECORD_KEY_BYTES];
+    struct slice found, value;
+    record_key(prefix, subject, collection, 0);
+    for (;; ++*id) {
+        record_key(key, subject, collection, *id);
+        enum bourn_err err = store_seek(v->store, STORE_RECORD, slice_of(prefix, 12),
+                                        slice_of(key, sizeof key), &found, &value);
+        if (err)
+            return err;
+        bourn_assert(found.n == RECORD_KEY_BYTES);
+        *id = be_get(found.p + 12, 8);
+        if (!record_row_get(value, out))
+            return err_set(BOURN_E_CORRUPT, "a record row is malformed");
+        if (!out->expires || out->expires > v->now)
+            return BOURN_OK;
+    }
+}
+
+enum bourn_err record_open(struct vault *v, const struct subject *s, const struct world_collection *c,
+                           uint64_t id, const struct record_row *row, struct buf *out)
+{
+    uint8_t aad[RECORD_AAD_MAX];
+    const uint8_t *key = subject_key_of(s, (uint32_t)c->index);
+    size_t aad_n = record_aad(aad, world_domicile(v->world), s->person.label, c->name, id, row->version);
+    size_t n = row->sealed.n - CRYPTO_SEAL_OVERHEAD;
+    buf_clear(out);
+    uint8_t *to = buf_reserve(out, n);
+    enum bourn_err err = buf_check(out);
+    if (err == BOURN_OK)
+        err = key ? crypto_open(to, key, slice_of(aad, aad_n), row->sealed)
+                  : err_set(BOURN_E_CORRUPT, "a record without a key");
+    out->n += err ? 0 : n;
+    return err;
+}
+
+const uint8_t *subject_key_of(const struct subject *s, uint32_t collection)
+{
+    for (size_t i = 0; i < s->collections_n; i++)
+        if (s->collections[i].number == collection)
+            return s->collections[i].key;
+    return NULL;
+}
+
+enum bourn_err release_person(struct vault *v, const struct subject *s, uint32_t collection, uint64_t from,
+                              struct slice name, struct release *rel)
+{
+    const uint8_t *key = subject_key_of(s, collection);
+    struct record_row row;
+    size_t before = rel->n;
+    for (uint64_t id = from; key; id++) {
+        enum bourn_err err = record_next(v, s->number, collection, &id, &row);
+        if (err)
+            return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
+        if (rel->n - before == RECORDS_PER_REPLY_MAX || rel->sealed.n + row.sealed.n > RELEASE_BYTES_MAX) {
+            rel->next = id;
+            return BOURN_OK;
+        }
+        err = release_add(rel, s, key, id, &row, name);
+        if (err)
+            return err;
+    }
     return BOURN_OK;
 }
 
-static enum bourn_err disclosed(struct vault *v, const struct asked *q, const struct subject *s,
-                                struct answer *a)
+bool fields_ask(struct asked *q, struct slice list, struct slice *out, size_t *n, struct answer *a)
+{
+    *n = 0;
+    while (list.n) {
+        const uint8_t *comma = memchr(list.p, ',', list.n);
+        struct slice one = slice_of(list.p, comma ? (size_t)(comma - list.p) : list.n);
+        list = comma ? slice_of(comma + 1, list.n - one.n - 1) : slice_of(NULL, 0);
+        bool declared = false, twice = false;
+        for (size_t i = 0; i < q->collection->fields_n; i++)
+            declared = declared || slice_eq(q->collection->fields[i].name, one);
+        for (size_t i = 0; i < *n; i++)
+            twice = twice || slice_eq(out[i], one);
+        if (!declared || twice || *n == FIELDS_PER_COLLECTION_MAX) {
+            answer_problem(a, 422, "field_undeclared",
+                           "fields: each is a field that the collection declares, named once");
+            return false;
+        }
+        out[(*n)++] = one;
+    }
+    return true;
+}
+
+enum bourn_err disclosed_entry(struct vault *v, const struct asked *q, const struct slice *fields,
+                               size_t fields_n, struct staged_row *rows, size_t rows_n, struct answer *a)
+{
+    struct entry e;
+    entry_begin(q, ENTRY_DISCLOSED, &e);
+    if (fields_n) {
+        e.fields = fields;
+        e.fields_n = fields_n;
+        entry_set(&e, E_FIELDS);
+    }
+    for (size_t i = 0; a->release && i < fields_n; i++)
+        release_field(a->release, fields[i]);
+    enum bourn_err err = batch_entry(v, &e, rows, rows_n, &a->receipt);
+    v->disclosures += err == BOURN_OK;
+    a->wait_signed = rows_n && crossing(v, q);
+    a->deadline_ms = v->now_ms + SIGNED_WAIT_MS_MAX;
+    return err;
+}
+
+enum bourn_err disclosed_row(struct vault *v, const struct asked *q, const struct subject *s,
+                             const struct release *rel, size_t from, struct staged_row *out)
+{
+    size_t n = rel ? rel->n - from : 0;
+    struct row_record *records = arena_alloc(&v->arena, (n + 1) * sizeof *records);
+    struct row_basis *bases = arena_alloc(&v->arena, sizeof q->out.bases);
+    if (!records || !bases)
+        return err_set(BOURN_E_LIMIT, "the batch is full");
+    for (size_t i = 0; i < n; i++)
+        records[i] =
+            (struct row_record){.id = rel->records[from + i].id, .version = rel->records[from + i].version};
+    memcpy(bases, q->out.bases, sizeof q->out.bases);
+    *out = (struct staged_row){.number = s->number, .generation = s->generation};
+    row_begin(&out->row, s);
+    out->row.bases = bases;
+    out->row.bases_n = q->out.bases_n;
+    row_set(&out->row, R_BASES);
+    if (n) {
+        out->row.records = records;
+        out->row.records_n = n;
+        row_set(&out->row, R_RECORDS);
+    }
+    return BOURN_OK;
+}
+
+bool collection_ask(struct vault *v, struct slice name, struct asked *q, struct answer *a)
+{
+    q->collection = world_collection(v->world, name, v->now);
+    if (!q->collection)
+        answer_problem(a, 404, "collection_unknown", "the cell has no such collection");
+    return q->collection != NULL;
+}
+
+static enum bourn_err read_of(struct vault *v, const struct request *r, struct asked *q,
+                              const struct subject *s, struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct release *rel = a->release;
-    struct staged_row staged = {.number = s->number, .generation = s->generation};
-    struct row_record *records = arena_alloc(&v->arena, (rel->records_n + 1) * sizeof *records);
-    struct entry e;
-    if (!records)
-        return err_set(BOURN_E_MEMORY, "out of memory for an entry");
-    for (size_t i = 0; i < rel->records_n; i++)
-        records[i] = (struct row_record){.id = rel->records[i].id, .version = rel->records[i].version};
-    entry_begin(q, ENTRY_DISCLOSED, &e);
-    row_begin(&staged.row, s);
-    staged.row.bases = q->out.bases;
-    staged.row.bases_n = q->out.bases_n;
-    row_set(&staged.row, R_BASES);
-    if (rel->records_n) {
-        staged.row.records = records;
-        staged.row.records_n = rel->records_n;
-        row_set(&staged.row, R_RECORDS);
+    uint32_t number = (uint32_t)q->collection->index;
+    struct slice fields[FIELDS_PER_COLLECTION_MAX];
+    struct staged_row staged;
+    size_t fields_n;
+    bool single = r->op == REQ_RECORD;
+    if (!fields_ask(q, r->fields, fields, &fields_n, a))
+        return BOURN_OK;
+    TRY(release_new(single ? RELEASE_ONE : RELEASE_LIST, q->collection->name, &a->release));
+    if (single) {
+        const uint8_t *key = subject_key_of(s, number);
+        struct record_row row;
+        err = key ? record_get(v, s->number, number, r->number, &row) : BOURN_E_NOT_FOUND;
+        if (err == BOURN_E_NOT_FOUND) {
+            answer_withhold(a);
+            answer_problem(a, 404, "record_unknown", "the person has no such record in this collection");
+            return BOURN_OK;
+        }
+        TRY(err);
+        TRY(release_add(a->release, s, key, r->number, &row, slice_of(NULL, 0)));
+        a->etag = row.version;
+    } else {
+        TRY(release_person(v, s, number, r->number, slice_of(NULL, 0), a->release));
     }
-    TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
-    v->disclosures++;
-    a->wait_signed = crossing(v, q);
-    a->deadline_ms = v->now_ms + SIGNED_WAIT_MS_MAX;
+    TRY(disclosed_row(v, q, s, a->release, 0, &staged));
+    TRY(disclosed_entry(v, q, fields, fields_n, &staged, 1, a));
     answer_json(a, 200);
-    err = BOURN_OK;
 out:
     return err;
 }
@@ -136,111 +238,112 @@ out:
 enum bourn_err handle_records(struct vault *v, const struct request *r, const struct gate_party *p,
                               struct answer *a)
 {
-    enum bourn_err err = BOURN_E_INTERNAL;
     struct subject s = {0};
     struct asked q = {.party = p, .operation = OP_READ, .purpose = r->purpose};
-    q.collection = world_collection(v->world, r->collection, v->now);
-    if (!q.collection) {
-        answer_problem(a, 404, "collection_unknown", "the cell has no such collection");
+    if (!collection_ask(v, r->collection, &q, a))
         return BOURN_OK;
-    }
-    bool known = false;
-    err = subject_find(v, r->subject, &s);
-    if (err == BOURN_OK)
-        known = true;
-    else if (err != BOURN_E_NOT_FOUND)
-        goto out;
+    enum bourn_err err = subject_find(v, r->subject, &s);
+    bool known = err == BOURN_OK;
+    if (err && err != BOURN_E_NOT_FOUND)
+        return err;
     decide(v, &q, known ? &s.person : NULL);
     if (q.out.verdict != GATE_ALLOW) {
         err = refuse(v, &q, a);
-        goto out;
-    }
-    err = BOURN_OK;
-    if (!known) {
+    } else if (!known) {
         answer_problem(a, 404, "subject_unknown", "the cell holds nobody by this identifier");
-        goto out;
+        err = BOURN_OK;
+    } else {
+        err = read_of(v, r, &q, &s, a);
     }
-    uint32_t number = (uint32_t)q.collection->index;
-    const uint8_t *key = NULL;
-    for (size_t i = 0; i < s.collections_n; i++)
-        if (s.collections[i].number == number)
-            key = s.collections[i].key;
-    bool single = r->op == REQ_RECORD;
-    struct release *rel = NULL;
-    TRY(release_new(&s, q.collection->name, key, &rel));
-    a->release = rel;
-    rel->single = single;
-    if (key)
-        TRY(collect(v, &s, number, r->number, single, rel));
-    if (single && rel->records_n == 0) {
-        free(rel);
-        a->release = NULL;
-        answer_problem(a, 404, "record_unknown", "the person has no such record in this collection");
-        goto out;
-    }
-    a->etag = single ? rel->records[0].version : 0;
-    err = disclosed(v, &q, &s, a);
-out:
     if (known)
         subject_release(&s);
+    return err;
+}
+
+static void expiry_key(uint8_t out[8 + RECORD_KEY_BYTES], uint64_t second,
+                       const uint8_t key[RECORD_KEY_BYTES])
+{
+    be_put(out, second, 8);
+    memcpy(out + 8, key, RECORD_KEY_BYTES);
+}
+
+enum bourn_err record_unindex(struct vault *v, const struct record_row *row,
+                              const uint8_t key[RECORD_KEY_BYTES])
+{
+    uint8_t at[8 + RECORD_KEY_BYTES];
+    uint64_t expires = row->expires;
+    enum bourn_err err = blind_drop(v, row->blinds, key);
+    expiry_key(at, expires, key);
+    return err || !expires ? err : batch_del(v, STORE_EXPIRY, slice_of(at, sizeof at));
+}
+
+enum bourn_err record_drop(struct vault *v, const uint8_t key[RECORD_KEY_BYTES])
+{
+    struct slice value;
+    struct record_row row;
+    enum bourn_err err = store_get(v->store, STORE_RECORD, slice_of(key, RECORD_KEY_BYTES), &value);
+    if (err)
+        return err;
+    if (!record_row_get(value, &row))
+        return err_set(BOURN_E_CORRUPT, "a record row is malformed");
+    err = record_unindex(v, &row, key);
+    return err ? err : batch_del(v, STORE_RECORD, slice_of(key, RECORD_KEY_BYTES));
+}
+
+static enum bourn_err delete_of(struct vault *v, const struct request *r, const struct asked *q,
+                                const struct subject *s, struct answer *a)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct record_row row;
+    struct staged_row staged;
+    struct entry e;
+    uint8_t key[RECORD_KEY_BYTES];
+    uint32_t number = (uint32_t)q->collection->index;
+    err = record_get(v, s->number, number, r->number, &row);
+    if (err == BOURN_E_NOT_FOUND) {
+        answer_problem(a, 404, "record_unknown", "there is no such record");
+        return BOURN_OK;
+    }
+    TRY(err);
+    struct row_record record = {.id = r->number, .version = row.version};
+    if (r->version && r->version != row.version) {
+        answer_problem(a, 412, "version_conflict", "the record is at another version: read it again");
+        return BOURN_OK;
+    }
+    entry_begin(q, ENTRY_DELETED, &e);
+    TRY(disclosed_row(v, q, s, NULL, 0, &staged));
+    staged.row.records = &record;
+    staged.row.records_n = 1;
+    row_set(&staged.row, R_RECORDS);
+    record_key(key, s->number, number, r->number);
+    TRY(record_drop(v, key));
+    TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
+    answer_json(a, 200);
+    buf_printf(&a->body, "{\"deleted\":%llu}", (unsigned long long)record.id);
+out:
     return err;
 }
 
 enum bourn_err handle_record_delete(struct vault *v, const struct request *r, const struct gate_party *p,
                                     struct answer *a)
 {
-    enum bourn_err err = BOURN_E_INTERNAL;
     struct subject s = {0};
-    struct slice value;
-    uint8_t key[RECORD_KEY_BYTES];
     struct asked q = {.party = p, .operation = OP_DELETE, .purpose = r->purpose};
-    q.collection = world_collection(v->world, r->collection, v->now);
-    if (!q.collection) {
-        answer_problem(a, 404, "collection_unknown", "the cell has no such collection");
+    if (!collection_ask(v, r->collection, &q, a))
         return BOURN_OK;
-    }
-    err = subject_find(v, r->subject, &s);
+    enum bourn_err err = subject_find(v, r->subject, &s);
     bool known = err == BOURN_OK;
     if (err && err != BOURN_E_NOT_FOUND)
-        goto out;
+        return err;
     decide(v, &q, known ? &s.person : NULL);
     if (q.out.verdict != GATE_ALLOW) {
         err = refuse(v, &q, a);
-        goto out;
-    }
-    err = BOURN_OK;
-    if (known) {
-        record_key(key, s.number, (uint32_t)q.collection->index, r->number);
-        err = store_get(v->store, STORE_RECORD, slice_of(key, sizeof key), &value);
-    }
-    if (!known || err == BOURN_E_NOT_FOUND) {
+    } else if (!known) {
         answer_problem(a, 404, "record_unknown", "there is no such record");
         err = BOURN_OK;
-        goto out;
+    } else {
+        err = delete_of(v, r, &q, &s, a);
     }
-    if (err)
-        goto out;
-    struct row_record record = {.id = r->number, .version = be_get(value.p, 8)};
-    if (r->version && r->version != record.version) {
-        answer_problem(a, 412, "version_conflict", "the record is at another version: read it again");
-        goto out;
-    }
-    struct entry e;
-    struct staged_row staged = {.number = s.number, .generation = s.generation};
-    entry_begin(&q, ENTRY_DELETED, &e);
-    row_begin(&staged.row, &s);
-    staged.row.bases = q.out.bases;
-    staged.row.bases_n = q.out.bases_n;
-    staged.row.records = &record;
-    staged.row.records_n = 1;
-    row_set(&staged.row, R_BASES);
-    row_set(&staged.row, R_RECORDS);
-    TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
-    TRY(batch_del(v, STORE_RECORD, slice_of(key, sizeof key)));
-    answer_json(a, 200);
-    buf_printf(&a->body, "{\"deleted\":%llu}", (unsigned long long)record.id);
-    err = BOURN_OK;
-out:
     if (known)
         subject_release(&s);
     return err;

@@ -3,6 +3,7 @@
  * rolled back does not open as the present one. */
 #include "vault/internal.h"
 
+#include "base/text.h"
 #include "cbor/cbor.h"
 
 #include <stdlib.h>
@@ -44,6 +45,11 @@ void subject_release(struct subject *s)
 void subject_id_key(const struct vault *v, struct slice id, uint8_t out[32])
 {
     crypto_mac(&v->id_mac, out, &id, 1);
+}
+
+bool subject_id_opaque(struct slice id)
+{
+    return id.n && id.p[0] == '~';
 }
 
 static enum bourn_err state_decode(struct slice plain, struct subject *s)
@@ -134,12 +140,22 @@ out:
     return err;
 }
 
+/* "~" and 32 hex digits: the label; "~" and 64: the keyed hash of an identifier, which tells nothing about
+ * whether it is known. Anything else is an identifier as the app spells it. */
 enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
 {
     uint8_t key[32];
     struct slice value;
-    subject_id_key(v, id, key);
-    enum bourn_err err = store_get(v->store, STORE_ID, slice_of(key, 32), &value);
+    enum bourn_err err = BOURN_E_NOT_FOUND;
+    struct slice hex = slice_of(id.p + 1, id.n ? id.n - 1 : 0);
+    if (!subject_id_opaque(id)) {
+        subject_id_key(v, id, key);
+        err = store_get(v->store, STORE_ID, slice_of(key, 32), &value);
+    } else if (hex_get(hex, key, 16)) {
+        err = store_get(v->store, STORE_LABEL, slice_of(key, 16), &value);
+    } else if (hex_get(hex, key, 32)) {
+        err = store_get(v->store, STORE_ID, slice_of(key, 32), &value);
+    }
     if (err == BOURN_OK && value.n != 8)
         err = err_set(BOURN_E_CORRUPT, "an identifier row is malformed");
     return err ? err : subject_load(v, be_get(value.p, 8), s);

@@ -83,42 +83,50 @@ static enum bourn_err plan_person(struct plan *p, struct slice id, size_t *posit
 static enum bourn_err has_equal(struct plan *p, const struct subject *s, struct slice json, bool *same)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct vault *v = p->v;
     uint32_t number = (uint32_t)p->q.collection->index;
-    uint8_t prefix[RECORD_KEY_BYTES], key[RECORD_KEY_BYTES], aad[RECORD_AAD_MAX];
-    const uint8_t *secret = NULL;
-    struct slice found, value;
+    const uint8_t *secret = subject_key_of(s, number);
+    struct record_row row;
     struct buf plain;
     *same = false;
-    for (size_t i = 0; i < s->collections_n; i++)
-        if (s->collections[i].number == number)
-            secret = s->collections[i].key;
-    if (!secret)
-        return BOURN_OK;
     buf_init_secret(&plain, RECORD_BYTES_MAX);
-    record_key(prefix, s->number, number, 0);
-    for (uint64_t id = 0; !*same; id++) {
-        record_key(key, s->number, number, id);
-        err = store_seek(v->store, STORE_RECORD, slice_of(prefix, 12), slice_of(key, sizeof key), &found,
-                         &value);
+    for (uint64_t id = 0; secret && !*same; id++) {
+        err = record_next(p->v, s->number, number, &id, &row);
         if (err == BOURN_E_NOT_FOUND)
             break;
         TRY(err);
-        id = be_get(found.p + 12, 8);
-        if (value.n != 8 + CRYPTO_SEAL_OVERHEAD + json.n)
+        if (row.sealed.n != json.n + CRYPTO_SEAL_OVERHEAD)
             continue;
-        size_t aad_n = record_aad(aad, world_domicile(v->world), s->person.label, p->q.collection->name, id,
-                                  be_get(value.p, 8));
-        buf_clear(&plain);
-        uint8_t *to = buf_reserve(&plain, json.n);
-        TRY(buf_check(&plain));
-        TRY(crypto_open(to, secret, slice_of(aad, aad_n), slice_of(value.p + 8, value.n - 8)));
-        plain.n = json.n;
-        *same = crypto_equal(to, json.p, json.n);
+        TRY(record_open(p->v, s, p->q.collection, id, &row, &plain));
+        *same = crypto_equal(plain.p, json.p, json.n);
     }
     err = BOURN_OK;
 out:
     buf_release(&plain);
+    return err;
+}
+
+/* Head of the record's row: version, expiry, blind values; with the rows that point at it. */
+static enum bourn_err put_head(struct plan *p, struct item *it, const uint8_t key[RECORD_KEY_BYTES],
+                               struct buf *out)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct vault *v = p->v;
+    const struct world_collection *c = p->q.collection;
+    uint64_t expires = c->retention ? v->now + c->retention : 0;
+    struct json_value record;
+    buf_put_be(out, it->version, 8);
+    buf_put_be(out, expires, 8);
+    buf_put_be(out, 0, 2);
+    TRY(json_check(it->json, &record));
+    TRY(blind_put(v, c, record, key, out));
+    be_put(out->p + 16, (out->n - 18) / 16, 2);
+    if (expires) {
+        uint8_t at[8 + RECORD_KEY_BYTES];
+        be_put(at, expires, 8);
+        memcpy(at + 8, key, RECORD_KEY_BYTES);
+        TRY(batch_put(v, STORE_EXPIRY, slice_of(at, sizeof at), slice_of(NULL, 0)));
+    }
+out:
     return err;
 }
 
@@ -130,28 +138,36 @@ static enum bourn_err put_record(struct plan *p, struct item *it)
     const struct world_collection *c = p->q.collection;
     const uint8_t *secret;
     uint8_t key[RECORD_KEY_BYTES], aad[RECORD_AAD_MAX];
+    struct record_row old;
+    struct buf value;
     bool made;
+    buf_init(&value, RECORD_BYTES_MAX + 64 * 1024);
     TRY(subject_collection_key(&one->s, (uint32_t)c->index, &secret, &made));
     one->changed = one->changed || made;
-    if (!it->record) {
+    if (it->record) {
+        record_key(key, one->s.number, (uint32_t)c->index, it->record);
+        TRY(record_get(p->v, one->s.number, (uint32_t)c->index, it->record, &old));
+        TRY(record_unindex(p->v, &old, key));
+    } else {
         it->record = one->s.next_record++;
         it->version = 1;
         one->changed = true;
+        record_key(key, one->s.number, (uint32_t)c->index, it->record);
     }
+    TRY(put_head(p, it, key, &value));
     size_t aad_n =
         record_aad(aad, world_domicile(p->v->world), one->s.person.label, c->name, it->record, it->version);
-    size_t n = 8 + it->json.n + CRYPTO_SEAL_OVERHEAD;
-    uint8_t *value = arena_alloc(&p->v->arena, n);
-    if (!value)
-        return err_set(BOURN_E_LIMIT, "the batch is full");
-    be_put(value, it->version, 8);
-    TRY(crypto_seal(value + 8, secret, slice_of(aad, aad_n), it->json));
-    crypto_sha256_1(it->digest, slice_of(value + 8, n - 8));
-    record_key(key, one->s.number, (uint32_t)c->index, it->record);
-    TRY(batch_put(p->v, STORE_RECORD, slice_of(key, sizeof key), slice_of(value, n)));
+    size_t n = it->json.n + CRYPTO_SEAL_OVERHEAD;
+    uint8_t *sealed = buf_reserve(&value, n);
+    TRY(buf_check(&value));
+    TRY(crypto_seal(sealed, secret, slice_of(aad, aad_n), it->json));
+    crypto_sha256_1(it->digest, slice_of(sealed, n));
+    value.n += n;
+    TRY(batch_put(p->v, STORE_RECORD, slice_of(key, sizeof key), buf_slice(&value)));
     one->records_n++;
     err = BOURN_OK;
 out:
+    buf_release(&value);
     return err;
 }
 
@@ -283,7 +299,48 @@ static bool collection_for_write(struct vault *v, const struct request *r, struc
     return p->q.collection != NULL;
 }
 
-/* REQ_RECORD_NEW and REQ_RECORD_PUT. */
+/* PUT and PATCH: the record that is there, at the version asked for; for a patch, what comes out of it. False
+ * with the answer made. */
+static enum bourn_err change_of(struct plan *p, const struct request *r, struct buf *merged, struct answer *a,
+                                bool *go)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct planned *one = &p->people[0];
+    struct item *it = &p->items[0];
+    uint32_t number = (uint32_t)p->q.collection->index;
+    struct record_row row;
+    struct json_value old, patch;
+    struct buf plain;
+    *go = false;
+    buf_init_secret(&plain, RECORD_BYTES_MAX);
+    err = one->known ? record_get(p->v, one->s.number, number, r->number, &row) : BOURN_E_NOT_FOUND;
+    if (err == BOURN_E_NOT_FOUND) {
+        answer_problem(a, 404, "record_unknown", "the person has no such record in this collection");
+        err = BOURN_OK;
+        goto out;
+    }
+    TRY(err);
+    if (r->version && r->version != row.version) {
+        answer_problem(a, 412, "version_conflict", "the record is at another version: read it again");
+        goto out;
+    }
+    it->record = r->number;
+    it->version = row.version + 1;
+    *go = true;
+    if (r->op == REQ_RECORD_PATCH) {
+        TRY(record_open(p->v, &one->s, p->q.collection, r->number, &row, &plain));
+        TRY(json_check(buf_slice(&plain), &old));
+        TRY(json_check(it->json, &patch));
+        json_merge(merged, old, patch);
+        TRY(buf_check(merged));
+        it->json = buf_slice(merged);
+    }
+out:
+    buf_release(&plain);
+    return err;
+}
+
+/* REQ_RECORD_NEW, REQ_RECORD_PUT and REQ_RECORD_PATCH. */
 enum bourn_err handle_record_write(struct vault *v, const struct request *r, const struct gate_party *party,
                                    struct answer *a)
 {
@@ -291,9 +348,10 @@ enum bourn_err handle_record_write(struct vault *v, const struct request *r, con
     struct plan p;
     struct json_value json;
     struct slice id = r->subject;
-    struct buf why;
+    struct buf why, merged;
     const char *code;
     buf_init(&why, 1024);
+    buf_init_secret(&merged, 2 * RECORD_BYTES_MAX + REQUEST_BODY_BYTES_MAX);
     TRY(plan_init(&p, v, 1));
     p.q = (struct asked){.party = party, .operation = OP_WRITE, .purpose = r->purpose};
     if (!collection_for_write(v, r, &p, a)) {
@@ -310,9 +368,26 @@ enum bourn_err handle_record_write(struct vault *v, const struct request *r, con
         err = refuse(v, one->asked, a);
         goto done;
     }
+    if (!one->known && subject_id_opaque(id)) {
+        answer_problem(a, 404, "subject_unknown", "the cell holds nobody by this identifier");
+        goto done;
+    }
     if (json_check(r->body, &json) != BOURN_OK) {
         answer_problem(a, 400, "json_malformed", "%s", err_text());
         goto done;
+    }
+    p.items[0].id = id;
+    p.items[0].json = json.raw;
+    p.items_n = 1;
+    if (r->op != REQ_RECORD_NEW) {
+        bool go;
+        err = change_of(&p, r, &merged, a, &go);
+        if (err || !go)
+            goto done;
+        if (json_check(p.items[0].json, &json) != BOURN_OK) { /* a merge can nest deeper than its parts */
+            answer_problem(a, 400, "json_malformed", "%s", err_text());
+            goto done;
+        }
     }
     if (json.raw.n > RECORD_BYTES_MAX) {
         answer_problem(a, 413, "record_too_large", "a record has at most %u bytes", RECORD_BYTES_MAX);
@@ -321,29 +396,6 @@ enum bourn_err handle_record_write(struct vault *v, const struct request *r, con
     if (!schema_check(p.q.collection, json, &why, &code)) {
         answer_problem(a, 422, code, "%.*s", SLICE_ARG(buf_slice(&why)));
         goto done;
-    }
-    p.items[0].id = id;
-    p.items[0].json = json.raw;
-    p.items_n = 1;
-    if (r->op == REQ_RECORD_PUT) {
-        uint8_t key[RECORD_KEY_BYTES];
-        struct slice value;
-        record_key(key, one->s.number, (uint32_t)p.q.collection->index, r->number);
-        err = one->known ? store_get(v->store, STORE_RECORD, slice_of(key, sizeof key), &value)
-                         : BOURN_E_NOT_FOUND;
-        if (err == BOURN_E_NOT_FOUND) {
-            answer_problem(a, 404, "record_unknown", "the person has no such record in this collection");
-            err = BOURN_OK;
-            goto done;
-        }
-        if (err)
-            goto done;
-        p.items[0].record = r->number;
-        p.items[0].version = be_get(value.p, 8) + 1;
-        if (r->version && r->version != p.items[0].version - 1) {
-            answer_problem(a, 412, "version_conflict", "the record is at another version: read it again");
-            goto done;
-        }
     }
     err = enrol_new(&p, &id);
     if (err == BOURN_OK)
@@ -360,6 +412,7 @@ done:
     plan_release(&p);
 out:
     buf_release(&why);
+    buf_release(&merged);
     return err;
 }
 
@@ -431,6 +484,10 @@ static enum bourn_err import_row(struct import *im, const char *field, size_t ro
         return BOURN_OK;
     if (!subject_id_of(p->v, json, field, &it->id)) {
         reject(im, row, "the subject's field is missing, empty or too long");
+        return BOURN_OK;
+    }
+    if (subject_id_opaque(it->id)) {
+        reject(im, row, "an identifier of a person does not begin with ~");
         return BOURN_OK;
     }
     it->json = json.raw;
@@ -562,5 +619,163 @@ done:
     free(im.ids);
 out:
     buf_release(&report);
+    return err;
+}
+
+/* --- people without records
+ * ---------------------------------------------------------------------------------- */
+
+static bool identifier_of(struct vault *v, struct json_value value, struct slice *id)
+{
+    struct buf text;
+    if (value.type != JSON_STRING || value.raw.n - 2 > 6 * SUBJECT_ID_BYTES_MAX)
+        return false;
+    buf_init_secret(&text, value.raw.n);
+    json_string_decode(value.raw, &text);
+    *id = arena_copy(&v->arena, buf_slice(&text));
+    buf_release(&text);
+    return id->p && id->n > 0 && id->n <= SUBJECT_ID_BYTES_MAX && !subject_id_opaque(*id);
+}
+
+/* POST /v1/subjects/lookup {"identifier"}: the opaque id, a keyed hash: it tells nothing about whether it is
+ * known. */
+enum bourn_err handle_lookup(struct vault *v, const struct request *r, const struct gate_party *p,
+                             struct answer *a)
+{
+    struct json_value body, value;
+    struct slice id;
+    uint8_t key[32];
+    (void)p;
+    if (json_check(r->body, &body) != BOURN_OK || !json_find(body, "identifier", &value) ||
+        !identifier_of(v, value, &id)) {
+        answer_problem(a, 422, "identifier_malformed", "/identifier: 1 to %d bytes, not beginning with ~",
+                       SUBJECT_ID_BYTES_MAX);
+        return BOURN_OK;
+    }
+    subject_id_key(v, id, key);
+    answer_json(a, 200);
+    buf_put_str(&a->body, "{\"id\":\"~");
+    hex_put(&a->body, slice_of(key, 32));
+    buf_put_str(&a->body, "\"}");
+    return BOURN_OK;
+}
+
+static enum bourn_err add_identifier(struct vault *v, struct subject *s, struct slice id)
+{
+    uint8_t key[32], number[8];
+    subject_id_key(v, id, key);
+    be_put(number, s->number, 8);
+    cbor_put_text(&s->ids, id);
+    s->ids_n++;
+    enum bourn_err err = buf_check(&s->ids);
+    return err ? err : batch_put(v, STORE_ID, slice_of(key, 32), slice_of(number, 8));
+}
+
+static enum bourn_err identifier_free(struct vault *v, struct slice id, bool *is_free)
+{
+    uint8_t key[32];
+    struct slice value;
+    subject_id_key(v, id, key);
+    enum bourn_err err = store_get(v->store, STORE_ID, slice_of(key, 32), &value);
+    *is_free = err == BOURN_E_NOT_FOUND;
+    return *is_free ? BOURN_OK : err;
+}
+
+#define IDENTIFIERS_MAX 16
+
+/* POST /v1/subjects {"identifiers":[…]}: a person enters, without records yet. */
+enum bourn_err handle_subject_new(struct vault *v, const struct request *r, const struct gate_party *party,
+                                  struct answer *a)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct json_value body, list;
+    struct json_member m;
+    struct slice ids[IDENTIFIERS_MAX];
+    struct plan p;
+    size_t at = 0, n = 0, position;
+    bool good = json_check(r->body, &body) == BOURN_OK && json_find(body, "identifiers", &list) &&
+                list.type == JSON_ARRAY;
+    while (good && json_next(list, &at, &m)) {
+        good = n < IDENTIFIERS_MAX && identifier_of(v, m.value, &ids[n]);
+        for (size_t i = 0; good && i < n; i++)
+            good = !slice_eq(ids[i], ids[n]);
+        n += good;
+    }
+    if (!good || n == 0) {
+        answer_problem(a, 422, "identifier_malformed",
+                       "/identifiers: 1 to %d different ones of at most %d bytes, not beginning with ~",
+                       IDENTIFIERS_MAX, SUBJECT_ID_BYTES_MAX);
+        return BOURN_OK;
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool is_free;
+        TRY(identifier_free(v, ids[i], &is_free));
+        if (!is_free) {
+            answer_problem(a, 409, "identifier_taken", "/identifiers/%zu: belongs to somebody already", i);
+            return BOURN_OK;
+        }
+    }
+    TRY(plan_init(&p, v, 1));
+    p.q = (struct asked){.party = party, .operation = OP_WRITE};
+    err = plan_person(&p, ids[0], &position);
+    if (err == BOURN_OK) {
+        p.people[0].allowed = true;
+        a->receipt = v->next_index;
+        err = enrol_new(&p, ids);
+    }
+    for (size_t i = 1; err == BOURN_OK && i < n; i++)
+        err = add_identifier(v, &p.people[0].s, ids[i]);
+    if (err == BOURN_OK)
+        err = subject_save(v, &p.people[0].s);
+    if (err == BOURN_OK) {
+        answer_json(a, 201);
+        buf_put_str(&a->body, "{\"id\":\"~");
+        hex_put(&a->body, slice_of(p.people[0].s.person.label, 16));
+        buf_put_str(&a->body, "\"}");
+    }
+    plan_release(&p);
+out:
+    return err;
+}
+
+/* POST /v1/subjects/{s}/identifiers {"identifier"}: one more name for the same person. */
+enum bourn_err handle_identifier(struct vault *v, const struct request *r, const struct gate_party *p,
+                                 struct answer *a)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct json_value body, value;
+    struct subject s;
+    struct slice id;
+    bool is_free;
+    (void)p;
+    if (json_check(r->body, &body) != BOURN_OK || !json_find(body, "identifier", &value) ||
+        !identifier_of(v, value, &id)) {
+        answer_problem(a, 422, "identifier_malformed", "/identifier: 1 to %d bytes, not beginning with ~",
+                       SUBJECT_ID_BYTES_MAX);
+        return BOURN_OK;
+    }
+    err = subject_find(v, r->subject, &s);
+    if (err == BOURN_E_NOT_FOUND) {
+        answer_problem(a, 404, "subject_unknown", "the cell holds nobody by this identifier");
+        return BOURN_OK;
+    }
+    if (err)
+        return err;
+    TRY(identifier_free(v, id, &is_free));
+    if (!is_free) {
+        answer_problem(a, 409, "identifier_taken", "this identifier belongs to somebody already");
+    } else if (s.ids_n >= IDENTIFIERS_MAX) {
+        answer_problem(a, 409, "identifiers_limit", "a person has at most %d identifiers", IDENTIFIERS_MAX);
+    } else {
+        s.generation++;
+        TRY(add_identifier(v, &s, id));
+        TRY(subject_save(v, &s));
+        TRY(batch_head(v, &s));
+        answer_json(a, 201);
+        buf_printf(&a->body, "{\"identifiers\":%zu}", s.ids_n);
+    }
+    err = BOURN_OK;
+out:
+    subject_release(&s);
     return err;
 }

@@ -51,6 +51,7 @@ enum bourn_err evidence_find(struct evidence_reader *r, struct source *s, uint64
 /* People (people.c). */
 struct record {
     uint64_t id, version;
+    uint64_t expires;    /* POSIX second by its collection's retention when it was stored; 0: never */
     uint32_t collection; /* position in the replay's list of names */
     bool deleted;
 };

@@ -58,7 +58,10 @@ static enum bourn_err collection_number(struct replay *v, uint32_t *out)
 static enum bourn_err check_records(struct replay *v, const struct row *r, struct subject *s)
 {
     uint32_t collection;
-    bool deletes = v->entry->kind == ENTRY_DELETED;
+    const struct entry *e = v->entry;
+    bool expires = e->kind == ENTRY_EXPIRED, deletes = e->kind == ENTRY_DELETED || expires;
+    const struct world_collection *c = world_collection(v->world, e->collection, e->time);
+    uint64_t until = c && c->retention ? e->time + c->retention : 0;
     enum bourn_err err = collection_number(v, &collection);
     for (size_t i = 0; i < r->stored_n && err == BOURN_OK; i++) {
         const struct row_record *x = &r->stored[i];
@@ -73,6 +76,9 @@ static enum bourn_err check_records(struct replay *v, const struct row *r, struc
             known->version = x->version;
         else
             err = subject_record_add(s, collection, x->id);
+        known = err == BOURN_OK ? subject_record(s, collection, x->id) : NULL;
+        if (known)
+            known->expires = until;
     }
     for (size_t i = 0; i < r->records_n && err == BOURN_OK; i++) {
         const struct row_record *x = &r->records[i];
@@ -85,6 +91,11 @@ static enum bourn_err check_records(struct replay *v, const struct row *r, struc
                                      : "is not the one that was stored last");
         else if (deletes)
             known->deleted = true;
+        if (known && expires && (!known->expires || known->expires > e->time))
+            finding(v, CLAUSE_S1, "record %llu expires before its retention is over",
+                    (unsigned long long)x->id);
+        else if (known && e->kind == ENTRY_DISCLOSED && known->expires && known->expires <= e->time)
+            finding(v, CLAUSE_K1, "record %llu is disclosed after its retention", (unsigned long long)x->id);
     }
     if (r->records_n && v->entry->kind == ENTRY_DISCLOSED && v->entry->operation == OP_EVIDENCE)
         finding(v, CLAUSE_C4, "records are disclosed as evidence");
@@ -139,6 +150,9 @@ static enum bourn_err check_row(struct replay *v, const struct row *r, struct su
     case ENTRY_DELETED:
     case ENTRY_DISCLOSED:
         decide_row(v, r, s);
+        err = check_records(v, r, s);
+        break;
+    case ENTRY_EXPIRED:
         err = check_records(v, r, s);
         break;
     case ENTRY_ERASED:

@@ -360,12 +360,209 @@ static void test_revoked(void **state)
     assert_int_equal(c.status, 401);
 }
 
+static void ask_json(uint32_t op, const char *token, const char *purpose, const char *subject,
+                     const char *body)
+{
+    struct request r = as(op, token, purpose);
+    r.subject = slice_str(subject);
+    r.body = slice_str(body);
+    cell_ask(&c, &r);
+}
+
+static void test_search(void **state)
+{
+    (void)state;
+    struct request r = {
+        .op = REQ_ADMIN_COLLECTION,
+        .body =
+            slice_str("{\"name\":\"found\",\"fields\":[{\"name\":\"id\"},{\"name\":\"name\",\"searchable\":"
+                      "true},{\"name\":\"born\",\"type\":\"date\",\"searchable\":true}]}")};
+    char searcher[128];
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    party("{\"name\":\"desk\",\"kind\":\"app\",\"jurisdiction\":\"CN\",\"purposes\":[{\"purpose\":\"dpv:"
+          "ServiceProvision\","
+          "\"ground\":\"dpv:Contract\"}],\"rights\":[\"read\",\"search\"]}",
+          searcher);
+    r = as(REQ_IMPORT, clinic, "dpv:ServiceProvision");
+    r.collection = slice_str("found");
+    r.path = slice_str("id");
+    r.body = slice_str("{\"id\":\"s1\",\"name\":\"Kim\",\"born\":\"1990-01-01\"}\n"
+                       "{\"id\":\"s2\",\"name\":\"Kim\",\"born\":\"1991-01-01\"}\n"
+                       "{\"id\":\"s3\",\"name\":\"Lee\",\"born\":\"1990-01-01\"}\n");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    ask_json(REQ_SEARCH, searcher, "dpv:ServiceProvision", "",
+             "{\"collection\":\"found\",\"where\":{\"name\":\"Kim\"},\"fields\":[\"id\"]}");
+    assert_int_equal(c.status, 200);
+    assert_non_null(strstr(c.body, "\"data\":{\"id\":\"s1\"}"));
+    assert_non_null(strstr(c.body, "\"data\":{\"id\":\"s2\"}"));
+    assert_null(strstr(c.body, "s3"));
+    ask_json(REQ_SEARCH, searcher, "dpv:ServiceProvision", "",
+             "{\"collection\":\"found\",\"where\":{\"born\":\"1990-01-01\",\"name\":\"Lee\"}}");
+    assert_non_null(strstr(c.body, "s3"));
+    assert_null(strstr(c.body, "s1"));
+    ask_json(REQ_SEARCH, searcher, "dpv:ServiceProvision", "",
+             "{\"collection\":\"found\",\"where\":{\"name\":\"Nobody\"}}");
+    assert_int_equal(c.status, 200);
+    assert_string_equal(c.body, "{\"records\":[],\"next\":null}");
+    assert_true(c.receipt != REPLY_NO_RECEIPT); /* a search that finds nobody is an entry too */
+    ask_json(REQ_SEARCH, searcher, "dpv:ServiceProvision", "",
+             "{\"collection\":\"found\",\"where\":{\"id\":\"s1\"}}");
+    assert_int_equal(c.status, 422);
+    ask_json(REQ_SEARCH, clinic, "dpv:ServiceProvision", "",
+             "{\"collection\":\"found\",\"where\":{\"name\":\"Kim\"}}");
+    assert_int_equal(c.status, 403);
+    /* a changed record is found by its new value alone */
+    r = as(REQ_RECORD_PATCH, clinic, "dpv:ServiceProvision");
+    r.subject = slice_str("s1");
+    r.collection = slice_str("found");
+    r.number = 1;
+    r.body = slice_str("{\"name\":\"Park\",\"born\":null}");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    ask_json(REQ_SEARCH, searcher, "dpv:ServiceProvision", "",
+             "{\"collection\":\"found\",\"where\":{\"name\":\"Kim\"}}");
+    assert_null(strstr(c.body, "s1"));
+    ask_json(REQ_SEARCH, searcher, "dpv:ServiceProvision", "",
+             "{\"collection\":\"found\",\"where\":{\"name\":\"Park\"}}");
+    assert_non_null(strstr(c.body, "\"data\":{\"id\":\"s1\",\"name\":\"Park\"}"));
+    /* bulk: by list, unknown and forbidden alike; by search */
+    ask_json(REQ_DISCLOSE, searcher, "dpv:ServiceProvision", "",
+             "{\"collection\":\"found\",\"subjects\":[\"s2\",\"zz\",\"s3\"],\"fields\":[\"name\"]}");
+    assert_int_equal(c.status, 200);
+    assert_string_equal(c.body, "{\"subject\":\"s2\",\"id\":1,\"version\":1,\"data\":{\"name\":\"Kim\"}}\n"
+                                "{\"subject\":\"zz\",\"code\":\"not_disclosed\"}\n"
+                                "{\"subject\":\"s3\",\"id\":1,\"version\":1,\"data\":{\"name\":\"Lee\"}}\n");
+    ask_json(REQ_DISCLOSE, lab, "dpv:ResearchAndDevelopment", "",
+             "{\"collection\":\"found\",\"subjects\":[\"s2\",\"zz\"]}");
+    assert_string_equal(c.body, "{\"subject\":\"s2\",\"code\":\"not_disclosed\"}\n"
+                                "{\"subject\":\"zz\",\"code\":\"not_disclosed\"}\n");
+    struct request erase = as(REQ_ERASE, clinic, "");
+    erase.subject = slice_str("s2");
+    cell_ask(&c, &erase);
+    ask_json(REQ_SEARCH, searcher, "dpv:ServiceProvision", "",
+             "{\"collection\":\"found\",\"where\":{\"name\":\"Kim\"}}");
+    assert_string_equal(c.body, "{\"records\":[],\"next\":null}");
+}
+
+static void test_consented(void **state)
+{
+    (void)state;
+    import("{\"id\":\"q\",\"name\":\"Quinn\",\"born\":\"\"}\n",
+           "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    enrol("q");
+    uint64_t id = consent("q", secret, 201);
+    ask_json(REQ_DISCLOSE, lab, "dpv:ResearchAndDevelopment", "",
+             "{\"collection\":\"people\",\"consented\":true}");
+    assert_int_equal(c.status, 200);
+    assert_non_null(strstr(c.body, "Quinn"));
+    withdraw("q", id, 200);
+    ask_json(REQ_DISCLOSE, lab, "dpv:ResearchAndDevelopment", "",
+             "{\"collection\":\"people\",\"consented\":true}");
+    assert_null(strstr(c.body, "Quinn"));
+}
+
+static void test_identifiers(void **state)
+{
+    (void)state;
+    char id[80], opaque[80];
+    ask_json(REQ_SUBJECT_NEW, clinic, "", "", "{\"identifiers\":[\"i1\",\"i2\"]}");
+    assert_int_equal(c.status, 201);
+    cell_member(&c, "id", id, sizeof id);
+    ask_json(REQ_SUBJECT_NEW, clinic, "", "", "{\"identifiers\":[\"i9\",\"i2\"]}");
+    assert_int_equal(c.status, 409);
+    struct request r = as(REQ_RECORD_NEW, clinic, "dpv:ServiceProvision");
+    r.subject = slice_str("i2");
+    r.collection = slice_str("people");
+    r.body = slice_str("{\"id\":\"i\",\"name\":\"Ida\"}");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    ask_json(REQ_IDENTIFIER, clinic, "", "i1", "{\"identifier\":\"i3\"}");
+    assert_int_equal(c.status, 201);
+    ask_json(REQ_LOOKUP, clinic, "", "", "{\"identifier\":\"i3\"}");
+    cell_member(&c, "id", opaque, sizeof opaque);
+    restart();
+    static const char ida[] =
+        "{\"records\":[{\"id\":1,\"version\":1,\"data\":{\"id\":\"i\",\"name\":\"Ida\"}}],\"next\":null}";
+    reads_at_home("i1", ida);
+    reads_at_home("i3", ida);
+    reads_at_home(id, ida);
+    reads_at_home(opaque, ida);
+    ask_json(REQ_LOOKUP, clinic, "", "", "{\"identifier\":\"nobody\"}");
+    assert_int_equal(c.status, 200);
+    cell_member(&c, "id", opaque, sizeof opaque);
+    r.subject = slice_str(opaque);
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 404);
+    lab_is(403, opaque);
+}
+
+static void test_idempotency(void **state)
+{
+    (void)state;
+    struct request r = as(REQ_RECORD_NEW, clinic, "dpv:ServiceProvision");
+    r.subject = slice_str("once");
+    r.collection = slice_str("people");
+    r.key = slice_str("k-1");
+    r.body = slice_str("{\"id\":\"o\",\"name\":\"One\"}");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    uint64_t receipt = c.receipt;
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    assert_int_equal(c.receipt, receipt);
+    assert_string_equal(c.body, "{\"id\":1,\"version\":1}");
+    reads_at_home(
+        "once",
+        "{\"records\":[{\"id\":1,\"version\":1,\"data\":{\"id\":\"o\",\"name\":\"One\"}}],\"next\":null}");
+    r.body = slice_str("{\"id\":\"o\",\"name\":\"Two\"}");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 422);
+    assert_string_equal(c.code, "idempotency_mismatch");
+    r.subject = slice_str("other");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+}
+
+static void test_retention(void **state)
+{
+    (void)state;
+    struct request r = {
+        .op = REQ_ADMIN_COLLECTION,
+        .body = slice_str(
+            "{\"name\":\"short\",\"retention_s\":1,\"fields\":[{\"name\":\"id\",\"searchable\":true}]}")};
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    r = as(REQ_RECORD_NEW, clinic, "dpv:ServiceProvision");
+    r.subject = slice_str("brief");
+    r.collection = slice_str("short");
+    r.body = slice_str("{\"id\":\"b\"}");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    sleep(2);
+    restart(); /* what fell due while nobody served */
+    struct request get = as(REQ_RECORDS, clinic, "dpv:ServiceProvision");
+    get.subject = slice_str("brief");
+    get.collection = slice_str("short");
+    cell_ask(&c, &get);
+    assert_int_equal(c.status, 200);
+    assert_string_equal(c.body, "{\"records\":[],\"next\":null}");
+    struct request status = {.op = REQ_ADMIN_STATUS};
+    cell_ask(&c, &status);
+    cell_ask(&c, &get);
+    assert_string_equal(c.body, "{\"records\":[],\"next\":null}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_import_and_read), cmocka_unit_test(test_write_one),
         cmocka_unit_test(test_consent),         cmocka_unit_test(test_restart_and_erase),
         cmocka_unit_test(test_evidence),        cmocka_unit_test(test_revoked),
+        cmocka_unit_test(test_search),          cmocka_unit_test(test_consented),
+        cmocka_unit_test(test_identifiers),     cmocka_unit_test(test_idempotency),
+        cmocka_unit_test(test_retention),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

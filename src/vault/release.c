@@ -1,0 +1,189 @@
+/* What leaves: sealed records with their keys are copied while a batch is decided, and opened here, once
+ * their entry is durable (or signed). No other file makes plaintext that goes out. */
+#include "vault/internal.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+
+enum bourn_err release_new(enum release_form form, struct slice collection, struct release **out)
+{
+    struct release *rel = calloc(1, sizeof *rel);
+    if (!rel)
+        return err_set(BOURN_E_MEMORY, "out of memory for an answer");
+    bourn_assert(collection.n < sizeof rel->collection);
+    rel->form = form;
+    memcpy(rel->collection, collection.p, collection.n);
+    rel->collection_n = collection.n;
+    buf_init(&rel->sealed, RELEASE_BYTES_MAX + RECORD_BYTES_MAX + 1024);
+    buf_init_secret(&rel->names, RELEASE_BYTES_MAX);
+    *out = rel;
+    return BOURN_OK;
+}
+
+void release_free(struct release *rel)
+{
+    if (!rel)
+        return;
+    buf_release(&rel->sealed);
+    buf_release(&rel->names);
+    if (rel->records)
+        crypto_wipe(rel->records, rel->room * sizeof *rel->records);
+    free(rel->records);
+    free(rel);
+}
+
+static enum bourn_err room_for_one(struct release *rel)
+{
+    if (rel->n < rel->room)
+        return BOURN_OK;
+    size_t room = rel->room ? 2 * rel->room : 4;
+    struct release_record *p = calloc(room, sizeof *p);
+    if (!p)
+        return err_set(BOURN_E_MEMORY, "out of memory for an answer");
+    if (rel->records) {
+        memcpy(p, rel->records, rel->n * sizeof *p);
+        crypto_wipe(rel->records, rel->n * sizeof *p);
+        free(rel->records);
+    }
+    rel->records = p;
+    rel->room = room;
+    return BOURN_OK;
+}
+
+enum bourn_err release_add(struct release *rel, const struct subject *s, const uint8_t key[32], uint64_t id,
+                           const struct record_row *row, struct slice name)
+{
+    enum bourn_err err = room_for_one(rel);
+    if (err)
+        return err;
+    struct release_record *to = &rel->records[rel->n++];
+    *to = (struct release_record){.number = s->number,
+                                  .id = id,
+                                  .version = row->version,
+                                  .at = rel->sealed.n,
+                                  .len = row->sealed.n,
+                                  .name_at = rel->names.n,
+                                  .name_n = name.n};
+    memcpy(to->label, s->person.label, 16);
+    memcpy(to->key, key, sizeof to->key);
+    buf_put_slice(&rel->sealed, row->sealed);
+    buf_put_slice(&rel->names, name);
+    err = buf_check(&rel->sealed);
+    return err ? err : buf_check(&rel->names);
+}
+
+/* A person of a bulk request of whom nothing is disclosed: unknown, erased and forbidden look the same. */
+enum bourn_err release_add_none(struct release *rel, struct slice name)
+{
+    enum bourn_err err = room_for_one(rel);
+    if (err)
+        return err;
+    rel->records[rel->n++] = (struct release_record){.name_at = rel->names.n, .name_n = name.n};
+    buf_put_slice(&rel->names, name);
+    return buf_check(&rel->names);
+}
+
+void release_field(struct release *rel, struct slice name)
+{
+    bourn_assert(rel->fields_n < FIELDS_PER_COLLECTION_MAX);
+    rel->field[rel->fields_n].at = rel->names.n;
+    rel->field[rel->fields_n++].n = name.n;
+    buf_put_slice(&rel->names, name);
+}
+
+static bool wanted(const struct release *rel, struct slice raw_name)
+{
+    for (size_t i = 0; i < rel->fields_n; i++)
+        if (json_string_is(raw_name, slice_of(rel->names.p + rel->field[i].at, rel->field[i].n)))
+            return true;
+    return false;
+}
+
+/* Keeps the fields asked for, in the record's own order. */
+static enum bourn_err put_fields(struct buf *out, const struct release *rel, struct slice plain)
+{
+    struct json_value record;
+    struct json_member m;
+    size_t at = 0;
+    const char *comma = "";
+    enum bourn_err err = json_check(plain, &record);
+    if (err)
+        return err_set(BOURN_E_CORRUPT, "a stored record is not JSON");
+    buf_put_str(out, "{");
+    while (json_next(record, &at, &m)) {
+        if (!wanted(rel, m.name))
+            continue;
+        buf_put_str(out, comma);
+        buf_put_slice(out, m.name);
+        buf_put_str(out, ":");
+        buf_put_slice(out, m.value.raw);
+        comma = ",";
+    }
+    buf_put_str(out, "}");
+    return BOURN_OK;
+}
+
+static enum bourn_err put_data(struct vault *v, struct buf *out, const struct release *rel,
+                               const struct release_record *rec)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    uint8_t aad[RECORD_AAD_MAX];
+    size_t aad_n = record_aad(aad, world_domicile(v->world), rec->label,
+                              slice_of(rel->collection, rel->collection_n), rec->id, rec->version);
+    size_t plain_n = rec->len - CRYPTO_SEAL_OVERHEAD;
+    struct buf plain;
+    buf_init_secret(&plain, RECORD_BYTES_MAX);
+    struct buf *into = rel->fields_n ? &plain : out;
+    uint8_t *to = buf_reserve(into, plain_n);
+    TRY(buf_check(into));
+    TRY(crypto_open(to, rec->key, slice_of(aad, aad_n), slice_of(rel->sealed.p + rec->at, rec->len)));
+    into->n += plain_n;
+    err = rel->fields_n ? put_fields(out, rel, buf_slice(&plain)) : BOURN_OK;
+out:
+    buf_release(&plain);
+    return err;
+}
+
+static enum bourn_err put_record(struct vault *v, struct buf *out, const struct release *rel,
+                                 const struct release_record *rec)
+{
+    struct slice name = slice_of(rel->names.p ? rel->names.p + rec->name_at : NULL, rec->name_n);
+    buf_put_str(out, "{");
+    if (rel->form == RELEASE_FOUND || rel->form == RELEASE_LINES) {
+        buf_put_str(out, "\"subject\":");
+        json_put_string(out, name);
+        buf_put_str(out, ",");
+    }
+    /* The key may have been destroyed while the answer waited for its signature. */
+    if (!rec->len || prev_generation(v->prev, rec->number) == PREV_ERASED) {
+        buf_put_str(out, "\"code\":\"not_disclosed\"}");
+        return BOURN_OK;
+    }
+    buf_printf(out, "\"id\":%llu,\"version\":%llu,\"data\":", (unsigned long long)rec->id,
+               (unsigned long long)rec->version);
+    enum bourn_err err = put_data(v, out, rel, rec);
+    buf_put_str(out, "}");
+    return err;
+}
+
+enum bourn_err release_open(struct vault *v, const struct release *rel, struct buf *out)
+{
+    bool array = rel->form == RELEASE_LIST || rel->form == RELEASE_FOUND;
+    if (array)
+        buf_put_str(out, "{\"records\":[");
+    for (size_t i = 0; i < rel->n; i++) {
+        if (array && i)
+            buf_put_str(out, ",");
+        enum bourn_err err = put_record(v, out, rel, &rel->records[i]);
+        if (err)
+            return err;
+        if (rel->form == RELEASE_LINES)
+            buf_put_str(out, "\n");
+    }
+    if (array && rel->next)
+        buf_printf(out, "],\"next\":%llu}", (unsigned long long)rel->next);
+    else if (array)
+        buf_put_str(out, "],\"next\":null}");
+    return BOURN_OK; /* whether it fitted is seen when it is sent */
+}

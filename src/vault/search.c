@@ -1,0 +1,439 @@
+/* Equality search by blind index, and disclosure about many people. Both are disclosures like any other: the
+ * gate decides for each person, and one entry holds a row for each of whom something leaves; a search that
+ * finds nobody is an entry too.
+ *
+ * A blind row's key is mac (16) || subject number (8) || collection number (4) || record id (8); mac is
+ * HMAC-SHA256 cut to 16 bytes, under the epoch's key for blind rows, over collection number, field name and
+ * the value's bytes. */
+#include "vault/internal.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+
+#define BLIND_KEY_BYTES (16 + RECORD_KEY_BYTES)
+#define WHERE_MAX 8
+
+/* The bytes of a value that an index compares: decoded text of strings, the literal of others. */
+static void value_text(struct json_value value, struct buf *out)
+{
+    if (value.type == JSON_STRING)
+        json_string_decode(value.raw, out);
+    else
+        buf_put_slice(out, value.raw);
+}
+
+static void blind_mac(const struct vault *v, uint32_t collection, struct slice field, struct slice text,
+                      uint8_t out[16])
+{
+    uint8_t number[4], mac[32];
+    be_put(number, collection, 4);
+    struct slice parts[] = {slice_of(number, 4), field, slice_of("", 1), text};
+    crypto_mac(&v->blind_mac, mac, parts, 4);
+    memcpy(out, mac, 16);
+}
+
+static bool indexed(struct json_value value)
+{
+    return value.type != JSON_NULL && value.type < JSON_ARRAY;
+}
+
+enum bourn_err blind_put(struct vault *v, const struct world_collection *c, struct json_value record,
+                         const uint8_t key[RECORD_KEY_BYTES], struct buf *macs)
+{
+    enum bourn_err err = BOURN_OK;
+    struct buf text;
+    uint8_t row[BLIND_KEY_BYTES];
+    buf_init_secret(&text, RECORD_BYTES_MAX);
+    memcpy(row + 16, key, RECORD_KEY_BYTES);
+    for (size_t i = 0; i < c->fields_n && err == BOURN_OK; i++) {
+        struct json_value value;
+        char name[65] = "";
+        if (!(c->fields[i].flags & FIELD_SEARCHABLE))
+            continue;
+        memcpy(name, c->fields[i].name.p, c->fields[i].name.n);
+        if (!json_find(record, name, &value) || !indexed(value))
+            continue;
+        buf_clear(&text);
+        value_text(value, &text);
+        if (!text.n)
+            continue;
+        blind_mac(v, (uint32_t)c->index, c->fields[i].name, buf_slice(&text), row);
+        buf_put(macs, row, 16);
+        err = batch_put(v, STORE_BLIND, slice_of(row, sizeof row), slice_of(NULL, 0));
+    }
+    buf_release(&text);
+    return err ? err : buf_check(macs);
+}
+
+enum bourn_err blind_drop(struct vault *v, struct slice blinds, const uint8_t key[RECORD_KEY_BYTES])
+{
+    uint8_t row[BLIND_KEY_BYTES], macs[16 * FIELDS_PER_COLLECTION_MAX];
+    if (blinds.n > sizeof macs)
+        return err_set(BOURN_E_CORRUPT, "a record row is malformed");
+    if (blinds.n)
+        memcpy(macs, blinds.p, blinds.n); /* the pointer dies with the first delete */
+    memcpy(row + 16, key, RECORD_KEY_BYTES);
+    for (size_t i = 0; i < blinds.n; i += 16) {
+        memcpy(row, macs + i, 16);
+        enum bourn_err err = batch_del(v, STORE_BLIND, slice_of(row, sizeof row));
+        if (err)
+            return err;
+    }
+    return BOURN_OK;
+}
+
+/* --- what is asked
+ * ------------------------------------------------------------------------------------------------ */
+
+struct finding {
+    struct asked q;
+    struct answer *a;
+    struct release *rel;
+    struct slice fields[FIELDS_PER_COLLECTION_MAX];
+    size_t fields_n;
+    uint8_t where[WHERE_MAX][16]; /* blind values that a record must all have */
+    size_t where_n;
+    struct staged_row *rows;
+    size_t rows_n, refused;
+};
+
+static const struct entry_field *searchable(const struct world_collection *c, struct slice raw_name)
+{
+    for (size_t i = 0; i < c->fields_n; i++)
+        if (c->fields[i].flags & FIELD_SEARCHABLE && json_string_is(raw_name, c->fields[i].name))
+            return &c->fields[i];
+    return NULL;
+}
+
+static bool ask_where(struct vault *v, struct json_value where, struct finding *f)
+{
+    struct json_member m;
+    struct buf text;
+    size_t at = 0;
+    bool good = where.type == JSON_OBJECT;
+    buf_init_secret(&text, RECORD_BYTES_MAX);
+    while (good && json_next(where, &at, &m)) {
+        const struct entry_field *field = searchable(f->q.collection, m.name);
+        good = field && f->where_n < WHERE_MAX && indexed(m.value);
+        if (!good)
+            break;
+        buf_clear(&text);
+        value_text(m.value, &text);
+        blind_mac(v, (uint32_t)f->q.collection->index, field->name, buf_slice(&text), f->where[f->where_n++]);
+    }
+    buf_release(&text);
+    good = good && f->where_n > 0;
+    if (!good)
+        answer_problem(f->a, 422, "where_malformed",
+                       "/where: an object of 1 to %d searchable fields of the collection, each with a value",
+                       WHERE_MAX);
+    return good;
+}
+
+/* A member that is an array of field names, joined by commas for fields_ask. */
+static bool ask_fields(struct vault *v, struct json_value body, struct finding *f)
+{
+    struct json_value list;
+    struct json_member m;
+    struct buf joined;
+    size_t at = 0;
+    if (!json_find(body, "fields", &list))
+        return true;
+    buf_init(&joined, 32 * 1024);
+    while (list.type == JSON_ARRAY && json_next(list, &at, &m)) {
+        if (joined.n)
+            buf_put_str(&joined, ",");
+        value_text(m.value, &joined);
+    }
+    struct slice text = arena_copy(&v->arena, buf_slice(&joined));
+    buf_release(&joined);
+    return fields_ask(&f->q, text, f->fields, &f->fields_n, f->a);
+}
+
+static bool ask(struct vault *v, const struct request *r, struct json_value *body, struct finding *f)
+{
+    struct json_value value;
+    struct buf name;
+    if (json_check(r->body, body) != BOURN_OK || body->type != JSON_OBJECT) {
+        answer_problem(f->a, 400, "json_malformed", "a JSON object is needed: %s", err_text());
+        return false;
+    }
+    buf_init(&name, 256);
+    if (json_find(*body, "collection", &value) && value.type == JSON_STRING && value.raw.n < 256)
+        json_string_decode(value.raw, &name);
+    bool good = collection_ask(v, buf_slice(&name), &f->q, f->a) && ask_fields(v, *body, f);
+    buf_release(&name);
+    return good;
+}
+
+/* Refuses what no person's basis could make good: a missing right, an undeclared purpose, no rule. */
+static enum bourn_err ask_gate(struct vault *v, struct finding *f, bool *go)
+{
+    decide(v, &f->q, NULL);
+    *go = f->q.out.verdict == GATE_ALLOW || f->q.out.code == GATE_BASIS_MISSING;
+    return *go ? BOURN_OK : refuse(v, &f->q, f->a);
+}
+
+/* --- what is found
+ * -------------------------------------------------------------------------------------------------- */
+
+static void label_name(const struct subject *s, struct buf *out)
+{
+    buf_put_str(out, "~");
+    hex_put(out, slice_of(s->person.label, 16));
+}
+
+static bool matches(const struct finding *f, const struct record_row *row)
+{
+    for (size_t i = 0; i < f->where_n; i++) {
+        bool has = false;
+        for (size_t k = 0; k < row->blinds.n; k += 16)
+            has = has || memcmp(row->blinds.p + k, f->where[i], 16) == 0;
+        if (!has)
+            return false;
+    }
+    return true;
+}
+
+/* Adds a person's matching records to the page, and the row. Nothing if the gate refuses or nothing matches.
+ */
+static enum bourn_err add_person(struct vault *v, struct finding *f, const struct subject *s,
+                                 struct slice name, bool *added)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    uint32_t number = (uint32_t)f->q.collection->index;
+    const uint8_t *key = subject_key_of(s, number);
+    size_t before = f->rel->n;
+    struct record_row row;
+    *added = false;
+    decide(v, &f->q, &s->person);
+    if (f->q.out.verdict != GATE_ALLOW)
+        return BOURN_OK;
+    for (uint64_t id = 0; key; id++) {
+        err = record_next(v, s->number, number, &id, &row);
+        if (err == BOURN_E_NOT_FOUND)
+            break;
+        TRY(err);
+        if (!matches(f, &row))
+            continue;
+        if (f->rel->n - before == RECORDS_PER_REPLY_MAX)
+            return err_set(BOURN_E_LIMIT, "a person has more than %d matching records: list them by cursor",
+                           RECORDS_PER_REPLY_MAX);
+        TRY(release_add(f->rel, s, key, id, &row, name));
+    }
+    *added = f->rel->n > before;
+    err = *added ? disclosed_row(v, &f->q, s, f->rel, before, &f->rows[f->rows_n++]) : BOURN_OK;
+out:
+    return err;
+}
+
+static bool page_full(const struct finding *f)
+{
+    return f->rows_n == PAGE_PEOPLE_MAX || f->rel->n >= 2 * RECORDS_PER_REPLY_MAX ||
+           f->rel->sealed.n > RELEASE_BYTES_MAX / 2;
+}
+
+/* People who have a record with the first blind value, by subject number from the cursor on. */
+static enum bourn_err find_where(struct vault *v, struct finding *f, uint64_t from)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    uint8_t key[24];
+    struct slice found, value;
+    memcpy(key, f->where[0], 16);
+    for (uint64_t number = from;; number++) {
+        struct subject s;
+        struct buf name;
+        bool added;
+        be_put(key + 16, number, 8);
+        err = store_seek(v->store, STORE_BLIND, slice_of(key, 16), slice_of(key, sizeof key), &found, &value);
+        if (err)
+            return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
+        number = be_get(found.p + 16, 8);
+        if (page_full(f)) {
+            f->rel->next = number + 1; /* cursors are one more than the number, so that 0 is none */
+            return BOURN_OK;
+        }
+        err = subject_load(v, number, &s);
+        if (err == BOURN_E_NOT_FOUND)
+            continue; /* erased, not swept yet */
+        if (err)
+            return err;
+        buf_init(&name, 64);
+        label_name(&s, &name);
+        err = add_person(v, f, &s, buf_slice(&name), &added);
+        buf_release(&name);
+        subject_release(&s);
+        if (err)
+            return err;
+    }
+}
+
+/* The people named in a list, from position `from` on. Who is not disclosed is named so, whatever the reason.
+ */
+static enum bourn_err find_listed(struct vault *v, struct finding *f, struct json_value list, uint64_t from)
+{
+    struct json_member m;
+    size_t at = 0;
+    uint64_t position = 0;
+    struct buf id;
+    enum bourn_err err = BOURN_OK;
+    buf_init_secret(&id, 6 * SUBJECT_ID_BYTES_MAX);
+    for (; err == BOURN_OK && json_next(list, &at, &m); position++) {
+        struct subject s;
+        bool added = false;
+        if (position < from)
+            continue;
+        if (page_full(f)) {
+            f->rel->next = position;
+            break;
+        }
+        buf_clear(&id);
+        value_text(m.value, &id);
+        err = subject_find(v, buf_slice(&id), &s);
+        if (err == BOURN_OK) {
+            err = add_person(v, f, &s, buf_slice(&id), &added);
+            subject_release(&s);
+        } else if (err == BOURN_E_NOT_FOUND) {
+            decide(v, &f->q, NULL); /* the same work as for somebody without a basis */
+            err = BOURN_OK;
+        }
+        if (err == BOURN_OK && !added) {
+            f->refused++;
+            err = release_add_none(f->rel, buf_slice(&id));
+        }
+    }
+    buf_release(&id);
+    return err;
+}
+
+/* Everybody with a live consent to this party, in the order of their numbers. */
+static enum bourn_err find_consented(struct vault *v, struct finding *f, uint64_t from)
+{
+    uint8_t key[16];
+    struct slice found, value;
+    be_put(key, f->q.party->index, 8);
+    for (uint64_t number = from;; number++) {
+        struct subject s;
+        struct buf name;
+        bool added;
+        be_put(key + 8, number, 8);
+        enum bourn_err err = store_seek(v->store, STORE_CONSENTED, slice_of(key, 8),
+                                        slice_of(key, sizeof key), &found, &value);
+        if (err)
+            return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
+        number = be_get(found.p + 8, 8);
+        if (page_full(f)) {
+            f->rel->next = number + 1;
+            return BOURN_OK;
+        }
+        err = subject_load(v, number, &s);
+        if (err == BOURN_E_NOT_FOUND)
+            continue;
+        if (err)
+            return err;
+        buf_init(&name, 64);
+        label_name(&s, &name);
+        err = add_person(v, f, &s, buf_slice(&name), &added);
+        buf_release(&name);
+        subject_release(&s);
+        if (err)
+            return err;
+    }
+}
+
+static enum bourn_err finish(struct vault *v, struct finding *f, bool lines)
+{
+    struct answer *a = f->a;
+    decide(v, &f->q, NULL); /* the packs in force, at the entry's own index */
+    a->next_cursor = lines ? f->rel->next : 0;
+    enum bourn_err err = disclosed_entry(v, &f->q, f->fields, f->fields_n, f->rows, f->rows_n, a);
+    if (err)
+        return err;
+    a->status = 200;
+    a->code = "";
+    a->type = lines ? REPLY_NDJSON : REPLY_JSON;
+    return BOURN_OK;
+}
+
+static enum bourn_err finding_begin(struct vault *v, struct finding *f, enum release_form form)
+{
+    f->rows = arena_alloc(&v->arena, PAGE_PEOPLE_MAX * sizeof *f->rows);
+    if (!f->rows)
+        return err_set(BOURN_E_LIMIT, "the batch is full");
+    enum bourn_err err = release_new(form, f->q.collection->name, &f->a->release);
+    f->rel = f->a->release;
+    return err;
+}
+
+/* POST /v1/search {"collection","where":{field:value,…},"fields":[…]}; r->number: cursor. */
+enum bourn_err handle_search(struct vault *v, const struct request *r, const struct gate_party *p,
+                             struct answer *a)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct json_value body, where = {.type = JSON_NULL};
+    bool go;
+    struct finding *f = arena_alloc(&v->arena, sizeof *f);
+    if (!f)
+        return err_set(BOURN_E_LIMIT, "the batch is full");
+    f->q = (struct asked){.party = p, .operation = OP_SEARCH, .purpose = r->purpose};
+    f->a = a;
+    if (!ask(v, r, &body, f))
+        return BOURN_OK;
+    json_find(body, "where", &where);
+    if (!ask_where(v, where, f))
+        return BOURN_OK;
+    TRY(ask_gate(v, f, &go));
+    if (!go)
+        return BOURN_OK;
+    TRY(finding_begin(v, f, RELEASE_FOUND));
+    TRY(find_where(v, f, r->number ? r->number - 1 : 0));
+    TRY(finish(v, f, false));
+out:
+    return err;
+}
+
+/* POST /v1/disclose {"collection","fields":[…], and one of "subjects":[…], "consented":true, "where":{…}}:
+ * one page of NDJSON; a->next_cursor asks for the next, which is a disclosure of its own. */
+enum bourn_err handle_disclose(struct vault *v, const struct request *r, const struct gate_party *p,
+                               struct answer *a)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct json_value body, value;
+    bool go;
+    struct finding *f = arena_alloc(&v->arena, sizeof *f);
+    if (!f)
+        return err_set(BOURN_E_LIMIT, "the batch is full");
+    f->q = (struct asked){.party = p, .operation = OP_READ, .purpose = r->purpose};
+    f->a = a;
+    if (!ask(v, r, &body, f))
+        return BOURN_OK;
+    bool subjects = json_find(body, "subjects", &value) && value.type == JSON_ARRAY;
+    struct json_value list = value;
+    bool where = json_find(body, "where", &value);
+    if (where)
+        f->q.operation = OP_SEARCH;
+    bool consented = json_find(body, "consented", &list) ? slice_is(list.raw, "true") : false;
+    if (subjects + where + consented != 1) {
+        answer_problem(a, 422, "selection_malformed",
+                       "exactly one of /subjects (a list), /consented (true) and /where is needed");
+        return BOURN_OK;
+    }
+    if (where && !ask_where(v, value, f))
+        return BOURN_OK;
+    TRY(ask_gate(v, f, &go));
+    if (!go)
+        return BOURN_OK;
+    TRY(finding_begin(v, f, RELEASE_LINES));
+    if (where) {
+        TRY(find_where(v, f, r->number ? r->number - 1 : 0));
+    } else if (consented) {
+        TRY(find_consented(v, f, r->number ? r->number - 1 : 0));
+    } else {
+        json_find(body, "subjects", &list);
+        TRY(find_listed(v, f, list, r->number));
+    }
+    TRY(finish(v, f, true));
+out:
+    return err;
+}
