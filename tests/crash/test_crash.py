@@ -239,16 +239,23 @@ class Crash(harness.ServedTest):
 
     def kill_while_starting(self):
         """Recovery itself is cut off, at a random moment."""
+        def kill():
+            time.sleep(moment)
+            deadline = time.monotonic() + 5
+            while self.cell.process is None and time.monotonic() < deadline:
+                time.sleep(0.001)
+            if process := self.cell.process:
+                os.killpg(process.pid, 9)
+
         moment = self.rng.uniform(0, 0.15)
-        killer = threading.Timer(moment, lambda: self.cell.process and os.killpg(self.cell.process.pid, 9))
+        killer = threading.Thread(target=kill)
         killer.start()
         try:
             self.cell.serve()
-        except (AssertionError, FileNotFoundError, ProcessLookupError, IndexError, ValueError):
-            pass
+        except (AssertionError, OSError, IndexError, ValueError):
+            pass  # it was killed before it listened
         killer.join()
         if self.cell.process:
-            self.cell.children = {}
             self.cell.process.wait(30)
             self.cell.process.stdout.close()
             self.cell.process = None
