@@ -57,6 +57,7 @@ static enum bourn_err open_cell(struct signer *s, const char *cell)
     enum bourn_err err = BOURN_E_INTERNAL;
     uint8_t public_key[32];
     struct io_dir *dir = NULL;
+    struct io_file *published = NULL;
     struct buf text;
     buf_init(&text, 4096);
     TRY(read_key(s, cell, public_key));
@@ -70,7 +71,14 @@ static enum bourn_err open_cell(struct signer *s, const char *cell)
     TRY(err);
     TRY(io_open(dir, "signer/head", IO_CREATE, &s->head_file));
     TRY(ledger_head_read(s->head_file, &s->head, &s->generation));
+    /* A head is written before its checkpoint: one without the other means that the head was taken away. */
+    if (s->head.size == 0 && io_open(dir, "ledger/checkpoint", IO_READ, &published) == BOURN_OK)
+        err = err_set(BOURN_E_CORRUPT,
+                      "signer/head is missing or empty, but a checkpoint was published: put the head "
+                      "back; nothing is signed without it");
 out:
+    if (published)
+        io_close(published);
     if (dir)
         io_dir_close(dir);
     buf_release(&text);

@@ -111,13 +111,12 @@ class Cell:
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen([program(name), "serve", self.path, "--listen", listen], stdout=subprocess.PIPE,
                                         stderr=log, env=dict(os.environ, **(env or {})), start_new_session=True)
+        self.group = self.process.pid
         log.close()
         line = self._first_line()
         found = re.search(rb"listening on http://127\.0\.0\.1:(\d+)", line)
         if not found:
-            code = self.process.wait(STOP_S)
-            self.process.stdout.close()
-            self.process = None
+            code = self.wait()
             raise AssertionError(f"bourn serve did not start (exit {code}):\n{self.log()[-3000:]}")
         self.port = int(found.group(1))
         self.children = self.roles()
@@ -160,20 +159,24 @@ class Cell:
         return code
 
     def _gone(self):
+        """Waits until no role is left: a killed one may still hold the cell's lock while the disk works."""
         deadline = time.monotonic() + STOP_S
-        for pid in self.children.values():
-            while os.path.exists(f"/proc/{pid}") and self._state(pid) not in "ZX":
-                if time.monotonic() > deadline:
-                    raise AssertionError(f"role {pid} lives on after its parent is gone")
-                time.sleep(0.01)
+        while left := self._group():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"processes {left} live on after their parent is gone")
+            time.sleep(0.005)
 
-    @staticmethod
-    def _state(pid):
-        try:
-            with open(f"/proc/{pid}/stat") as f:
-                return f.read().rsplit(")", 1)[1].split()[0]
-        except OSError:
-            return "X"
+    def _group(self):
+        """pids of the living processes of the service's process group."""
+        out = []
+        for name in os.listdir("/proc"):
+            with contextlib.suppress(OSError, IndexError):
+                if name.isdigit():
+                    with open(f"/proc/{name}/stat") as f:
+                        state, _, group = f.read().rsplit(")", 1)[1].split()[:3]
+                    if int(group) == self.group and state not in "ZX":
+                        out.append(int(name))
+        return out
 
     def stop(self):
         """SIGTERM; the exit status must be 0."""

@@ -1,0 +1,95 @@
+"""tools/bench calls this: runs the benchmarks that were named, and writes the page."""
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+import erasure
+import hotpath
+import imports
+import measure
+import memory
+import points
+import replay
+
+NAMES = ("points", "bulk", "import", "erasure", "replay", "memory", "profile")
+
+
+def _first(path, prefix):
+    with open(path) as f:
+        return next((line.split(":", 1)[1].strip() for line in f if line.startswith(prefix)), "?")
+
+
+def _says(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+        return (done.stdout + done.stderr).strip().splitlines()[0]
+    except (OSError, IndexError):
+        return "?"
+
+
+def machine(bench):
+    import servers
+    with open("/etc/os-release") as f:
+        system = next(line.split("=", 1)[1].strip().strip('"') for line in f if line.startswith("PRETTY_NAME"))
+    packages = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}; ", "nginx-light", "postgresql", "libmicrohttpd12",
+                               "liblmdb0", "libssl3", "libssl3t64"], capture_output=True, text=True).stdout.rstrip("; ")
+    commit = _says("git", "-C", measure.SOURCE, "rev-parse", "--short", "HEAD")
+    settings = ", ".join(f"{k} {v}" for k, v in servers.Postgres.SETTINGS.items())
+    loads = bench.loads or [0]
+    return measure.table(["what", "which"], [
+        ["machine", f"{_first('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores, {_first('/proc/meminfo', 'MemTotal')} "
+                    "of memory; a virtual machine on a shared host: only ratios mean something"],
+        ["system", f"{system}, Linux {platform.release()}"],
+        ["packages", packages],
+        ["bourn", f"commit {commit}, release build ({_says('cc', '--version')})"],
+        ["settings", "bourn: as it ships, fdatasync for every batch. nginx: worker_processes auto, access_log off, keep-alive. "
+                     f"PostgreSQL: {settings}; over its Unix socket, pgbench -M prepared"],
+        ["way", f"{bench.rounds} rounds, interleaved; medians. Load generator, server and everything else share the cores"],
+        ["load before each measurement", f"median {sorted(loads)[len(loads) // 2]:.2f}, most {max(loads):.2f}"]])
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/bench")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="small and short: to see that it runs, not for figures")
+    parser.add_argument("--out", help="write the page here")
+    o = parser.parse_args()
+    for name in o.names:
+        if name not in NAMES:
+            parser.error(f"there is no benchmark {name}: {', '.join(NAMES)}")
+    names = o.names or NAMES
+    tmp = tempfile.mkdtemp(prefix="bourn-bench.", dir=os.environ.get("TMPDIR", "/var/tmp"))
+    bench = measure.Bench(tmp, o.rounds, o.quick)
+    try:
+        cell = points.run(bench) if "points" in names else None
+        if "bulk" in names:
+            bench.add("Bulk disclosure (NDJSON)", "Skipped: `/v1/disclose` is not built yet.")
+        if "import" in names:
+            imports.run(bench)
+        if "erasure" in names:
+            erasure.run(bench)
+        if "replay" in names:
+            replay.run(bench, cell)
+        if "memory" in names:
+            memory.run(bench)
+        if "profile" in names:
+            hotpath.run(bench)
+        head = "" if not o.quick else "> A quick run: it shows that everything runs; its figures mean nothing.\n\n"
+        page = f"{head}## Where and how\n\n{machine(bench)}\n\n" + "\n".join(bench.sections)
+        print(page)
+        if o.out:
+            with open(o.out, "w") as f:
+                f.write(page)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
