@@ -26,7 +26,7 @@ def run(bench):
     if not shutil.which("perf"):
         bench.add("The hot path", "Skipped: there is no perf (Debian: linux-perf).")
         return
-    cell, _, paths = points.setting(bench)
+    cell, _, paths = points.setting(bench, "profile")
     rows, parts = [], []
     for role in ("front", "vault"):
         out = os.path.join(bench.tmp, role + ".perf")

@@ -25,18 +25,18 @@ def _postgres(server, connections, bench):
     return result
 
 
-def setting(bench):
+def setting(bench, name):
     """A cell with everyone in it, and the paths of their records."""
     people = data.write_people(os.path.join(bench.tmp, "people.ndjson"), bench.people, 1000)
     sample = data.write_people(os.path.join(bench.tmp, "sample.ndjson"), 100, 1000)
     paths = data.write_paths(os.path.join(bench.tmp, "paths"), map(data.ident, range(bench.people)))
-    cell = Bourn(bench, "points", sample)
+    cell = Bourn(bench, name, sample)
     cell.bring_in(people)
     return cell, people, paths
 
 
 def run(bench):
-    cell, people, paths = setting(bench)
+    cell, people, paths = setting(bench, "points")
     body = load(cell.port, 1, "1x", paths, "--word", headers=cell.headers)["body_bytes"]
     nginx = Nginx(bench, "x" * body)
     postgres = Postgres(bench, "points")

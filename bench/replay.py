@@ -13,7 +13,7 @@ def run(bench, cell=None):
     entries = 30000 if bench.quick else 1000000
     _, _, paths = None, None, os.path.join(bench.tmp, "paths")
     if cell is None:
-        cell, _, paths = points.setting(bench)
+        cell, _, paths = points.setting(bench, "replay")
     else:
         cell.serve()
     size = cell.size()

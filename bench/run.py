@@ -41,7 +41,7 @@ def machine(bench):
                                "liblmdb0", "libssl3", "libssl3t64"], capture_output=True, text=True).stdout.rstrip("; ")
     commit = _says("git", "-C", measure.SOURCE, "rev-parse", "--short", "HEAD")
     settings = ", ".join(f"{k} {v}" for k, v in servers.Postgres.SETTINGS.items())
-    loads = bench.loads or [0]
+    others = sorted(bench.foreign) or [0]
     return measure.table(["what", "which"], [
         ["machine", f"{_first('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores, {_first('/proc/meminfo', 'MemTotal')} "
                     "of memory; a virtual machine on a shared host: only ratios mean something"],
@@ -51,7 +51,20 @@ def machine(bench):
         ["settings", "bourn: as it ships, fdatasync for every batch. nginx: worker_processes auto, access_log off, keep-alive. "
                      f"PostgreSQL: {settings}; over its Unix socket, pgbench -M prepared"],
         ["way", f"{bench.rounds} rounds, interleaved; medians. Load generator, server and everything else share the cores"],
-        ["load before each measurement", f"median {sorted(loads)[len(loads) // 2]:.2f}, most {max(loads):.2f}"]])
+        ["other processes took", f"of the machine during a measurement: median {others[len(others) // 2]:.0%}, most "
+                                 f"{others[-1]:.0%}; over {measure.DISTURBED:.0%} it was measured again, up to {bench.tries} times"]])
+
+
+def write_out(path, page):
+    """Replaces what stands behind the marker, or all if there is none."""
+    marker = "<!-- What follows was written by tools/bench. -->\n"
+    before = ""
+    if os.path.exists(path):
+        with open(path) as f:
+            text = f.read()
+        before = text[: text.index(marker) + len(marker)] + "\n" if marker in text else ""
+    with open(path, "w") as f:
+        f.write(before + page.rstrip("\n") + "\n")
 
 
 def main():
@@ -85,8 +98,7 @@ def main():
         page = f"{head}## Where and how\n\n{machine(bench)}\n\n" + "\n".join(bench.sections)
         print(page)
         if o.out:
-            with open(o.out, "w") as f:
-                f.write(page)
+            write_out(o.out, page)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
 
