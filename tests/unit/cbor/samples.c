@@ -17,6 +17,12 @@
     {                                                                                                        \
         0xee, [31] = 0x11                                                                                    \
     }
+/* RFC 6962 root of the tree of no rows: SHA-256 of nothing */
+#define EMPTY_ROOT                                                                                           \
+    {                                                                                                        \
+        0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,      \
+            0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55   \
+    }
 #define COMMIT                                                                                               \
     {                                                                                                        \
         0xcc, [31] = 0x22                                                                                    \
@@ -159,6 +165,18 @@ struct sample_entry sample_entries[] = {
       .operation = OP_SEARCH,
       LIST(fields, fields),
       .has = HAS_ACCESS | K(E_OPERATION) | K(E_FIELDS)}},
+    {"disclosed-nobody",
+     {.kind = ENTRY_DISCLOSED,
+      HEAD,
+      .count = 0,
+      .root = EMPTY_ROOT,
+      .party = 6,
+      .purpose = S("dpv:ResearchAndDevelopment"),
+      .collection = S("people"),
+      .destination = S("US"),
+      LIST(policy, policies),
+      .operation = OP_SEARCH,
+      .has = HAS_ACCESS | K(E_OPERATION)}},
     {"disclosed-evidence",
      {.kind = ENTRY_DISCLOSED,
       HEAD,
@@ -205,6 +223,13 @@ struct sample_entry sample_entries[] = {
       .asked_by = 3,
       .cause = S("request"),
       .has = HAS_ROWS | K(E_ASKED_BY) | K(E_CAUSE)}},
+    {"expired",
+     {.kind = ENTRY_EXPIRED,
+      HEAD,
+      ROWS,
+      .collection = S("people"),
+      .cause = S("retention"),
+      .has = HAS_ROWS | K(E_COLLECTION) | K(E_CAUSE)}},
 };
 const size_t sample_entries_n = sizeof sample_entries / sizeof sample_entries[0];
 
@@ -255,5 +280,6 @@ struct sample_row sample_rows[] = {
     {"disclosed-evidence", ENTRY_DISCLOSED, {ROW, .has = K(R_BASES)}},
     {"erased", ENTRY_ERASED, {ROW}},
     {"erased-collections", ENTRY_ERASED, {ROW, LIST(collections, collections), .has = K(R_COLLECTIONS)}},
+    {"expired", ENTRY_EXPIRED, {ROW, LIST(records, stored), .has = K(R_RECORDS)}},
 };
 const size_t sample_rows_n = sizeof sample_rows / sizeof sample_rows[0];

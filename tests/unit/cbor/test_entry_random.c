@@ -228,6 +228,7 @@ static void choose_row_keys(uint32_t kind, struct row *r)
         [ENTRY_DELETED] = {R_RECORDS, R_BASES},
         [ENTRY_DISCLOSED] = {R_BASES},
         [ENTRY_ERASED] = {0},
+        [ENTRY_EXPIRED] = {R_RECORDS},
     };
     for (size_t i = 0; i < 10 && must[kind][i]; i++)
         row_set(r, must[kind][i]);
