@@ -97,7 +97,7 @@ bool base64url_get(struct slice in, struct buf *out)
 
 bool utf8_valid(struct slice in)
 {
-    const uint8_t *p = in.p, *end = in.p + in.n;
+    const uint8_t *p = in.p, *end = in.n ? in.p + in.n : in.p; /* NULL + 0 is undefined */
     while (p < end) {
         uint8_t c = *p++;
         if (c < 0x80)

@@ -245,7 +245,8 @@ static enum bourn_err write_vector(struct io_file *f, uint64_t *offset, struct i
         *offset += (uint64_t)put;
         for (size_t left = (size_t)put; left;) {
             size_t step = left < v->iov_len ? left : v->iov_len;
-            v->iov_base = (uint8_t *)v->iov_base + step;
+            if (step) /* an empty part may have no place at all */
+                v->iov_base = (uint8_t *)v->iov_base + step;
             v->iov_len -= step;
             left -= step;
             if (v->iov_len == 0) {
