@@ -1,6 +1,6 @@
 /* bench-load PORT CONNECTIONS SECONDS|COUNTx PATHS [--method M] [--body TEXT] [--cycle] [--word] [--pause-ms
  * N]
- *            [--warm-up SECONDS]
+ *            [--warm-up SECONDS] [--records N]
  * Keep-alive requests to 127.0.0.1 from one thread, one under way on each connection. PATHS holds one path a
  * line; a request takes a random one (fixed seed), or the next with --cycle. Lines of BENCH_HEADERS go into
  * each request. Every answer must be whole and 2xx, and with --word hold the third segment of its path (the
@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 1024, ANSWER_BYTES = 1 << 16, REQUEST_BYTES = 4096 };
+enum { CONNECTIONS = 1024, ANSWER_BYTES = 4 << 20, REQUEST_BYTES = 1 << 16 };
 
 struct connection {
     int fd;
@@ -35,7 +35,7 @@ struct connection {
 static struct {
     const char *method, *body, *headers;
     char **path;
-    size_t paths_n, next, body_n, last_body_n;
+    size_t paths_n, next, last_body_n, records;
     uint64_t dice, left, done, started, ends; /* left: requests still to send; ns */
     double warm_up_s, seconds;
     unsigned pause_ms;
@@ -78,6 +78,11 @@ static void set_word(struct connection *c, const char *path)
     c->word_n = path ? strcspn(path, "/") : 0;
 }
 
+static const char *body_of(const char *path)
+{
+    return x.body ? x.body : path + strlen(path) + 1; /* read_paths put it behind the path */
+}
+
 static void send_next(struct connection *c)
 {
     char request[REQUEST_BYTES];
@@ -88,12 +93,13 @@ static void send_next(struct connection *c)
         return;
     }
     const char *path = next_path();
-    int n = x.body ? snprintf(request, sizeof request,
-                              "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Type: application/json\r\n"
-                              "Content-Length: %zu\r\n\r\n%s",
-                              x.method, path, x.headers, x.body_n, x.body)
-                   : snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
-                              x.method, path, x.headers);
+    const char *body = body_of(path);
+    int n = *body ? snprintf(request, sizeof request,
+                             "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Type: application/json\r\n"
+                             "Content-Length: %zu\r\n\r\n%s",
+                             x.method, path, x.headers, strlen(body), body)
+                  : snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", x.method,
+                             path, x.headers);
     if (n < 0 || (size_t)n >= sizeof request)
         die("a request is too long");
     set_word(c, path);
@@ -101,6 +107,19 @@ static void send_next(struct connection *c)
     c->sent = now_ns();
     if (send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n)
         die("send");
+}
+
+/* Whether the answer holds as many records as it must. */
+static bool all_there(const struct connection *c)
+{
+    static const char mark[] = "\"data\":{";
+    size_t n = 0;
+    const char *p = c->answer, *end = p + c->n;
+    while (x.records && (p = memmem(p, (size_t)(end - p), mark, sizeof mark - 1)) != NULL) {
+        p += sizeof mark - 1;
+        n++;
+    }
+    return !x.records || n == x.records;
 }
 
 static void show(const struct connection *c)
@@ -119,7 +138,7 @@ static void take(struct connection *c)
         die(n ? "receive" : "the server closed a connection");
     c->n += (size_t)n;
     enum answer_state state = answer_look(c->answer, c->n, c->word, c->word_n, &x.last_body_n);
-    if (state == ANSWER_BAD || c->n == ANSWER_BYTES)
+    if (state == ANSWER_BAD || c->n == ANSWER_BYTES || (state == ANSWER_GOOD && !all_there(c)))
         show(c);
     if (state == ANSWER_PART)
         return;
@@ -180,13 +199,19 @@ static void read_paths(const char *name)
     if (!f)
         die(name);
     for (ssize_t n; (n = getline(&line, &size, f)) > 0;) {
-        line[n - (line[n - 1] == '\n')] = '\0';
+        n -= line[n - 1] == '\n';
         if (x.paths_n == room) {
             room = room ? 2 * room : 1024;
             x.path = realloc(x.path, room * sizeof *x.path);
         }
-        if (!x.path || !(x.path[x.paths_n++] = strdup(line)))
+        char *copy = x.path ? calloc(1, (size_t)n + 2) : NULL;
+        if (!copy)
             die("out of memory");
+        memcpy(copy, line, (size_t)n);
+        char *tab = strchr(copy, '\t');
+        if (tab)
+            *tab = '\0';
+        x.path[x.paths_n++] = copy;
     }
     fclose(f);
     free(line);
@@ -215,12 +240,13 @@ static void options(int argc, char **argv)
             x.body = value;
         else if (strcmp(argv[i], "--warm-up") == 0 && ++i)
             x.warm_up_s = strtod(value, NULL);
+        else if (strcmp(argv[i], "--records") == 0 && ++i)
+            x.records = strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "--pause-ms") == 0 && ++i)
             x.pause_ms = (unsigned)strtoul(value, NULL, 10);
         else
             die(argv[i]);
     }
-    x.body_n = x.body ? strlen(x.body) : 0;
 }
 
 int main(int argc, char **argv)

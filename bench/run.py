@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
+import bulk
 import erasure
 import hotpath
 import imports
@@ -83,7 +84,7 @@ def main():
     try:
         cell = points.run(bench) if "points" in names else None
         if "bulk" in names:
-            bench.add("Bulk disclosure (NDJSON)", "Skipped: `/v1/disclose` is not built yet.")
+            bulk.run(bench)
         if "import" in names:
             imports.run(bench)
         if "erasure" in names:

@@ -14,7 +14,7 @@ from measure import SOURCE, Bench, cpu_s, cpu_tree_s
 sys.path.insert(0, os.path.join(SOURCE, "tests", "e2e"))
 import harness  # noqa: E402  (the tests' own way to drive a cell)
 
-SAMPLED = 0.2  # of pgbench's transactions go into its log
+SAMPLED = 0.5  # of pgbench's transactions go into its log
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -150,15 +150,16 @@ class Postgres:
     def settle(self):
         self.psql("-c", "VACUUM ANALYZE", "-c", "CHECKPOINT")
 
-    def read(self, clients, seconds, people):
+    def read(self, clients, seconds, people, script="t2_read.pgbench", each=1):
         """pgbench of T2's read; transactions a second, p50 and p99. The first second does not count: each connection
         has to load pgcrypto and its catalogues."""
-        script = self._copy("t2_read.pgbench", open(os.path.join(HERE, "t2_read.pgbench")).read())
+        with open(os.path.join(HERE, script)) as f:
+            script = self._copy(script, f.read())
         prefix = os.path.join(self.socket, "latency")
         for old in glob.glob(prefix + "*"):
             os.unlink(old)
         out = self._run("pgbench", "-h", self.socket, "-U", "bench", "-n", "-M", "prepared", "-c", str(clients), "-j",
-                        str(min(2, clients)), "-T", str(max(1, round(seconds)) + 1), "-D", f"people={people}", "-D", "purpose=dpv:ServiceProvision", "-f", script, "-l",
+                        str(min(2, clients)), "-T", str(max(1, round(seconds)) + 1), "-D", f"people={people}", "-D", f"each={each}", "-D", "purpose=dpv:ServiceProvision", "-f", script, "-l",
                         "--log-prefix", prefix, "--sampling-rate", str(SAMPLED), self.database).stdout
         log = [line.split() for name in glob.glob(prefix + "*") for line in open(name)]
         ends = [(int(w[4]) + int(w[5]) / 1e6, int(w[2])) for w in log]

@@ -34,3 +34,20 @@ BEGIN
     VALUES ('disclosed', the_party, found_one.person, found_one.record, the_purpose, the_destination, found_one.basis);
   RETURN convert_from(decrypt_iv(found_one.data, found_one.key, found_one.iv, 'aes-cbc/pad:pkcs'), 'UTF8');
 END $$;
+
+-- The same for a list of people at once; an audit row each.
+CREATE FUNCTION disclose_many(the_ids text[], the_party int, the_purpose text, the_destination text) RETURNS SETOF text
+LANGUAGE sql AS $$
+  WITH found AS MATERIALIZED (
+    SELECT p.person, k.key, r.record, r.iv, r.data, b.basis
+      FROM unnest(the_ids) AS asked(id)
+      JOIN person p ON p.id = asked.id
+      JOIN person_key k ON k.person = p.person
+      JOIN record r ON r.person = p.person
+      JOIN basis b ON b.person = p.person AND b.party = the_party AND b.purpose = the_purpose
+                  AND b.destination = the_destination AND b.expires > now() AND b.withdrawn IS NULL),
+  logged AS (
+    INSERT INTO audit (kind, party, person, record, purpose, destination, basis)
+      SELECT 'disclosed', the_party, person, record, the_purpose, the_destination, basis FROM found)
+  SELECT convert_from(decrypt_iv(data, key, iv, 'aes-cbc/pad:pkcs'), 'UTF8') FROM found;
+$$;
