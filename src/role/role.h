@@ -1,20 +1,23 @@
-/* The processes of a serving cell. `bourn serve` is the parent: it makes the rings, starts the roles by fork and exec
- * of its own binary, holds nothing, restarts none. */
+/* The processes of a serving cell. `bourn serve` is the parent: it makes the rings, starts the roles by fork
+ * and exec of its own binary, holds nothing, restarts none. */
 #ifndef BOURN_ROLE_ROLE_H
 #define BOURN_ROLE_ROLE_H
 
 #include "ipc/ring.h"
 
-/* Serves until SIGTERM or SIGINT (drains: front, then vault, then signer; returns 0), or until a role dies: then it
- * stops the others, prints which one and how, and returns 70. Prints "listening on http://ADDRESS" on standard output
- * when all are ready. 69: cannot start (with the reason); 64: bad address (only loopback is allowed without TLS). */
+/* Serves until SIGTERM or SIGINT (drains: front, then vault, then signer; returns 0), or until a role dies:
+ * then it stops the others, prints which one and how, and returns 70. Prints "listening on http://ADDRESS" on
+ * standard output when all are ready. 69: cannot start (with the reason); 64: bad address (only loopback is
+ * allowed without TLS). */
 int role_parent(const char *cell, const char *listen);
 
-/* What main() calls when argv[1] is "--role": argv[2] is the role's name, then its arguments. Returns an exit code. */
+/* What main() calls when argv[1] is "--role": argv[2] is the role's name, then its arguments. Returns an exit
+ * code. */
 int role_main(int argc, char **argv);
 
-/* The roles. `control` is one end of a socket pair to the parent: the role writes the line "ready TEXT\n" once it
- * serves (front: TEXT is the address it listens on), and drains and returns 0 when it reads a byte or end of file. */
+/* The roles. `control` is one end of a socket pair to the parent: the role writes the line "ready TEXT\n"
+ * once it serves (front: TEXT is the address it listens on), and drains and returns 0 when it reads a byte or
+ * end of file. */
 int role_front(const struct ring_fds *vault, int control, const char *listen);
 int role_vault(const struct ring_fds *front, const struct ring_fds *signer, int control, const char *cell);
 int role_signer(const struct ring_fds *vault, int control, const char *cell);
