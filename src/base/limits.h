@@ -50,6 +50,7 @@
 #define JOURNAL_SEGMENTS_MIN 3       /* preallocated when a cell is made */
 #define JOURNAL_SEGMENTS_MAX 64      /* then writes wait for the derived files to catch up */
 #define JOURNAL_SEGMENTS_RESERVED 1  /* usable only for withdrawals and erasures */
+#define PREV_SAVE_BYTES (256u << 20) /* journal after which prev is saved, so that segments are used again */
 #define STORE_COMMIT_ROWS 1000       /* LMDB commits after so many changed rows … */
 #define STORE_COMMIT_MS 1000         /* … or this time, whichever is first */
 #define STORE_MAP_BYTES (1ull << 40) /* address space LMDB may grow into */

@@ -149,6 +149,27 @@ static void no_answer(void *ctx, uint64_t route, const struct reply *r)
     (void)r;
 }
 
+/* The name of the finished cell is durable before anybody is told that there is one. */
+static enum bourn_err publish(const char *partial, const char *path, size_t path_n)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    char parent[4096];
+    struct io_dir *d = NULL;
+    size_t n = path_n;
+    while (n && path[n - 1] != '/')
+        n--;
+    snprintf(parent, sizeof parent, "%.*s", n ? (int)n : 1, n ? path : ".");
+    TRY(io_dir_open(parent, &d));
+    if (rename(partial, path) != 0)
+        TRY(err_sys(BOURN_E_IO, "rename %s to %s", partial, path));
+    err = io_dir_sync(d);
+    if (err && rename(path, partial) != 0) /* so that nothing half-made stays under its name */
+        err = err_sys(BOURN_E_IO, "sync the folder %s, and take %s back", parent, path);
+out:
+    io_dir_close(d);
+    return err;
+}
+
 enum bourn_err vault_create(const char *path, const struct vault_genesis *g)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
@@ -176,8 +197,8 @@ enum bourn_err vault_create(const char *path, const struct vault_genesis *g)
     if (err == BOURN_OK)
         err = put_genesis(v, g, public_key);
     vault_close(v);
-    if (err == BOURN_OK && rename(partial, path) != 0)
-        err = err_sys(BOURN_E_IO, "rename %s to %s", partial, path);
+    if (err == BOURN_OK)
+        err = publish(partial, path, n);
     if (err)
         nftw(partial, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 out:

@@ -13,8 +13,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define PREV_SAVE_BYTES                                                                                      \
-    (256u << 20) /* journal bytes after which prev is saved, so that segments can be reused */
 #define ARENA_BYTES_MAX (256u << 20)
 
 static const struct journal_options journal_shape = {JOURNAL_SEGMENT_BYTES, JOURNAL_SEGMENTS_MIN,

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct item { /* one record to write */
@@ -438,12 +439,35 @@ static void reject(struct import *im, size_t row, const char *why)
     buf_put_str(im->report, "}");
 }
 
+/* The member that `path` names: one with the whole name, or else one within the object that the part before a
+ * dot names ("id.bioguide"). The scanner refused deeper records than the names can have parts. */
+static bool find_path(struct json_value object, struct slice path, struct json_value *out)
+{
+    char name[65];
+    if (path.n >= sizeof name)
+        return false;
+    snprintf(name, sizeof name, "%.*s", SLICE_ARG(path));
+    if (json_find(object, name, out))
+        return true;
+    for (size_t i = 1; i + 1 < path.n; i++) {
+        struct json_value inner;
+        if (path.p[i] != '.')
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)i, (const char *)path.p);
+        if (json_find(object, name, &inner) &&
+            find_path(inner, slice_of(path.p + i + 1, path.n - i - 1), out))
+            return true;
+    }
+    return false;
+}
+
 /* Decodes the subject's identifier out of a record; false with a reason. */
 static bool subject_id_of(struct vault *v, struct json_value record, const char *field, struct slice *id)
 {
     struct json_value value;
     struct buf text;
-    if (!json_find(record, field, &value) || (value.type != JSON_STRING && value.type != JSON_NUMBER))
+    if (!find_path(record, slice_str(field), &value) ||
+        (value.type != JSON_STRING && value.type != JSON_NUMBER))
         return false;
     if (value.type == JSON_NUMBER) {
         *id = value.raw;

@@ -127,6 +127,51 @@ static void test_import_and_read(void **state)
     assert_string_equal(c.missing, missing);
 }
 
+/* The subject's identifier may lie within nested members: a path of names joined by dots leads there. */
+static void test_import_by_path(void **state)
+{
+    (void)state;
+    static const char rows[] =
+        "{\"id\":{\"a\":\"n1\"}}\n{\"id\":{\"a\":{\"b\":\"n2\"},\"a.b\":17}}\n"
+        "{\"id\":{\"a.b\":\"n3\"},\"id.a\":\"n4\"}\n{\"id\":\"n5\"}\n{\"id\":[\"n6\"]}\n";
+    struct request r = {.op = REQ_ADMIN_COLLECTION,
+                        .body =
+                            slice_str("{\"name\":\"nested\",\"fields\":[{\"name\":\"id\",\"type\":\"json\"},"
+                                      "{\"name\":\"id.a\",\"type\":\"text\"}]}")};
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+    static const struct {
+        const char *path, *expect, *subject;
+    } cases[] = {
+        {"id.a",
+         "{\"stored\":2,\"skipped\":0,\"rejected\":["
+         "{\"row\":1,\"reason\":\"the subject's field is missing, empty or too long\"},"
+         "{\"row\":3,\"reason\":\"the subject's field is missing, empty or too long\"},"
+         "{\"row\":4,\"reason\":\"the subject's field is missing, empty or too long\"}]}",
+         "n4"},
+        {"id.a.b",
+         "{\"stored\":2,\"skipped\":0,\"rejected\":["
+         "{\"row\":0,\"reason\":\"the subject's field is missing, empty or too long\"},"
+         "{\"row\":3,\"reason\":\"the subject's field is missing, empty or too long\"},"
+         "{\"row\":4,\"reason\":\"the subject's field is missing, empty or too long\"}]}",
+         "17"},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        r = as(REQ_IMPORT, clinic, "dpv:ServiceProvision");
+        r.collection = slice_str("nested");
+        r.path = slice_str(cases[i].path);
+        r.body = slice_str(rows);
+        cell_ask(&c, &r);
+        assert_int_equal(c.status, 200);
+        assert_string_equal(c.body, cases[i].expect);
+        r = as(REQ_RECORDS, clinic, "dpv:ServiceProvision");
+        r.subject = slice_str(cases[i].subject);
+        r.collection = slice_str("nested");
+        cell_ask(&c, &r);
+        assert_int_equal(c.status, 200);
+    }
+}
+
 static void test_write_one(void **state)
 {
     (void)state;
@@ -628,12 +673,13 @@ static void test_retention(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_import_and_read), cmocka_unit_test(test_write_one),
-        cmocka_unit_test(test_consent),         cmocka_unit_test(test_restart_and_erase),
-        cmocka_unit_test(test_evidence),        cmocka_unit_test(test_revoked),
-        cmocka_unit_test(test_search),          cmocka_unit_test(test_consented),
-        cmocka_unit_test(test_identifiers),     cmocka_unit_test(test_idempotency),
-        cmocka_unit_test(test_schema_changes),  cmocka_unit_test(test_retention),
+        cmocka_unit_test(test_import_and_read),   cmocka_unit_test(test_import_by_path),
+        cmocka_unit_test(test_write_one),         cmocka_unit_test(test_consent),
+        cmocka_unit_test(test_restart_and_erase), cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_revoked),           cmocka_unit_test(test_search),
+        cmocka_unit_test(test_consented),         cmocka_unit_test(test_identifiers),
+        cmocka_unit_test(test_idempotency),       cmocka_unit_test(test_retention),
+        cmocka_unit_test(test_schema_changes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
