@@ -20,6 +20,7 @@
 #define PROBLEM_MISSING_BYTES_MAX (64u << 10) /* JSON array of what would satisfy the gate */
 #define SUBJECT_ID_BYTES_MAX 256              /* an identifier of a person as the app spells it */
 #define FIELDS_PER_COLLECTION_MAX 256
+#define RENAMES_PER_COLLECTION_MAX 64 /* over the life of a collection */
 #define COLLECTIONS_MAX 1024
 #define PARTIES_MAX 4096
 #define PURPOSES_PER_PARTY_MAX 16

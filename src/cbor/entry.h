@@ -97,6 +97,9 @@ struct entry_field {
     uint32_t type;  /* enum field_type */
     uint32_t flags; /* enum field_flag bits */
 };
+struct entry_rename {
+    struct slice was, now; /* names of a field */
+};
 struct entry_setting {
     struct slice name, value; /* text */
 };
@@ -140,7 +143,8 @@ enum entry_key {
     E_ASKED_BY = 35,  /* erased: 1 the person, 2 a party, 3 the operator */
     E_CAUSE = 36,     /* erased: a word, e.g. "request" */
     E_SENSITIVE = 37, /* collection: it holds sensitive data */
-    E_KEY_MAX = 37,
+    E_RENAMED = 38,   /* collection: fields that had another name before, pairs of old and new */
+    E_KEY_MAX = 38,
 };
 
 struct entry {
@@ -177,6 +181,8 @@ struct entry {
     uint32_t asked_by;
     struct slice cause;
     bool sensitive;
+    const struct entry_rename *renamed;
+    size_t renamed_n;
 };
 static inline bool entry_has(const struct entry *e, enum entry_key k)
 {

@@ -37,6 +37,11 @@ static const struct codec_tuple setting_tuple = {
     2,
     false,
     {ONE(entry_setting, name, CODEC_NAME, 0, 0), ONE(entry_setting, value, CODEC_TEXT, 0, TEXT_MAX)}};
+static const struct codec_tuple rename_tuple = {
+    sizeof(struct entry_rename),
+    2,
+    false,
+    {ONE(entry_rename, was, CODEC_NAME, 0, 0), ONE(entry_rename, now, CODEC_NAME, 0, 0)}};
 static const struct codec_tuple basis_tuple = {
     sizeof(struct row_basis),
     2,
@@ -108,6 +113,7 @@ static const struct codec_field entry_fields[E_KEY_MAX + 1] = {
     [E_ASKED_BY] = ONE(entry, asked_by, CODEC_U32, 1, 3),
     [E_CAUSE] = ONE(entry, cause, CODEC_NAME, 0, 0),
     [E_SENSITIVE] = ONE(entry, sensitive, CODEC_BOOL, 0, 0),
+    [E_RENAMED] = TUPLES(entry, renamed, rename_tuple, CODEC_UNIQUE, 1, RENAMES_PER_COLLECTION_MAX),
 };
 const struct codec entry_codec = {"entry", entry_fields, E_KEY_MAX, ENTRY_BYTES_MAX};
 
@@ -148,7 +154,8 @@ static const struct entry_shape shapes[ENTRY_KIND_MAX + 1] = {
                       .must = KEY_BIT(E_NAME) | KEY_BIT(E_VERSION) | KEY_BIT(E_YAML) | KEY_BIT(E_RULES)},
     [ENTRY_COLLECTION] = {.name = "collection",
                           .must = KEY_BIT(E_NAME) | KEY_BIT(E_VERSION) | KEY_BIT(E_FIELDS_DECLARED) |
-                                  KEY_BIT(E_RETENTION) | KEY_BIT(E_SENSITIVE)},
+                                  KEY_BIT(E_RETENTION) | KEY_BIT(E_SENSITIVE),
+                          .may = KEY_BIT(E_RENAMED)},
     [ENTRY_CONFIG] = {.name = "config", .must = KEY_BIT(E_SETTINGS)},
     [ENTRY_PARTY] = {.name = "party", /* or E_ENDS alone: check_entry */
                      .must = KEY_BIT(E_NAME) | KEY_BIT(E_LEGAL_NAME) | KEY_BIT(E_CONTACT) |

@@ -120,6 +120,39 @@ static enum bourn_err apply_policy(struct step *s)
     return BOURN_OK;
 }
 
+/* A new name is a declared field, an old one is none any more: so nothing is called by two names. */
+static bool renames_fit(const struct entry *e)
+{
+    for (size_t i = 0; i < e->renamed_n; i++) {
+        bool declared = false;
+        for (size_t k = 0; k < e->fields_declared_n; k++) {
+            declared = declared || slice_eq(e->fields_declared[k].name, e->renamed[i].now);
+            if (slice_eq(e->fields_declared[k].name, e->renamed[i].was))
+                return false;
+        }
+        if (!declared)
+            return false;
+    }
+    return true;
+}
+
+/* The renames of all versions, those of `e` last. False out of memory or over the limit. */
+static bool join_renames(struct world *w, struct world_collection *c, const struct world_collection *newest,
+                         const struct entry *e)
+{
+    size_t before = newest ? newest->renames_n : 0, n = before + e->renamed_n;
+    struct entry_rename *all = arena_alloc(&w->arena, (n + 1) * sizeof *all);
+    if (!all || n > RENAMES_PER_COLLECTION_MAX)
+        return false;
+    if (before)
+        memcpy(all, newest->renames, before * sizeof *all);
+    if (e->renamed_n)
+        memcpy(all + before, e->renamed, e->renamed_n * sizeof *all);
+    c->renames = all;
+    c->renames_n = n;
+    return true;
+}
+
 static enum bourn_err apply_collection(struct step *s)
 {
     struct world *w = s->w;
@@ -134,6 +167,9 @@ static enum bourn_err apply_collection(struct step *s)
     if (e->version != version)
         return REFUSE(s, "K1", "schema of collection %.*s must have version %llu", SLICE_ARG(e->name),
                       (unsigned long long)version);
+    if (e->renamed_n && (!newest || !renames_fit(e)))
+        return REFUSE(s, "K1", "collection %.*s: a renamed field must be declared by its new name alone",
+                      SLICE_ARG(e->name));
     if (!newest && w->firsts.n == COLLECTIONS_MAX)
         return REFUSE(s, "K1", "more than %d collections", COLLECTIONS_MAX);
     struct schema *c = arena_alloc(&w->arena, sizeof *c);
@@ -148,6 +184,8 @@ static enum bourn_err apply_collection(struct step *s)
         .fields = e->fields_declared,
         .fields_n = e->fields_declared_n,
     };
+    if (!join_renames(w, &c->c, newest ? &newest->c : NULL, e))
+        return REFUSE(s, "K1", "more than %d renamed fields", RENAMES_PER_COLLECTION_MAX);
     c->takes_effect = newest ? later(e->time, w->genesis->delay) : e->time;
     list_push(&w->schemas, c);
     if (!newest)

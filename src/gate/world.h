@@ -13,6 +13,8 @@ struct world_collection {
     uint64_t retention;
     const struct entry_field *fields;
     size_t fields_n;
+    const struct entry_rename *renames; /* of all versions so far, in their order */
+    size_t renames_n;
 };
 struct world_notice {
     uint64_t index, version;
@@ -45,6 +47,8 @@ const struct gate_party *world_party(const struct world *w, uint64_t index);
 const struct gate_party *world_party_named(const struct world *w, struct slice name);
 /* The schema in force at `time`; NULL if none by that name. */
 const struct world_collection *world_collection(const struct world *w, struct slice name, uint64_t time);
+/* The newest schema by that name, in force or not yet; NULL if none. */
+const struct world_collection *world_collection_newest(const struct world *w, struct slice name);
 const struct world_notice *world_notice(const struct world *w, uint64_t index);
 const struct world_notice *world_notice_named(const struct world *w, struct slice name,
                                               struct slice language);

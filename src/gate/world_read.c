@@ -64,6 +64,11 @@ const struct world_collection *world_collection(const struct world *w, struct sl
     return NULL;
 }
 
+const struct world_collection *world_collection_newest(const struct world *w, struct slice name)
+{
+    return world_collection(w, name, UINT64_MAX);
+}
+
 const struct world_notice *world_notice(const struct world *w, uint64_t index)
 {
     for (size_t i = w->notices.n; i-- > 0;) {

@@ -322,13 +322,96 @@ static bool schema_fields(struct vault *v, struct json_value body, struct entry 
     return n > 0;
 }
 
+/* "renamed": [{"from":"old","to":"new"}]. */
+static bool schema_renames(struct vault *v, struct json_value body, struct entry *e, struct answer *a)
+{
+    struct json_value list;
+    struct json_member m;
+    size_t at = 0, n = 0;
+    if (!json_find(body, "renamed", &list))
+        return true;
+    struct entry_rename *out = arena_alloc(&v->arena, RENAMES_PER_COLLECTION_MAX * sizeof *out);
+    bool good = out && list.type == JSON_ARRAY && e->version > 1;
+    while (good && json_next(list, &at, &m)) {
+        good = n < RENAMES_PER_COLLECTION_MAX;
+        if (good)
+            out[n] = (struct entry_rename){text_of(v, m.value, "from", ""), text_of(v, m.value, "to", "")};
+        good = good && name_valid(out[n].was) && name_valid(out[n].now);
+        n += good;
+    }
+    if (!good || n == 0) {
+        answer_problem(a, 422, "rename_malformed",
+                       "/renamed: of a collection that exists, a list of 1 to %d pairs from, to",
+                       RENAMES_PER_COLLECTION_MAX);
+        return false;
+    }
+    e->renamed = out;
+    e->renamed_n = n;
+    entry_set(e, E_RENAMED);
+    return true;
+}
+
+static const struct entry_field *field_of(const struct entry_field *f, size_t n, struct slice name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (slice_eq(f[i].name, name))
+            return &f[i];
+    return NULL;
+}
+
+static bool type_follows(uint32_t from, uint32_t to)
+{
+    bool any = from == FIELD_TEXT || from == FIELD_JSON || to == FIELD_TEXT || to == FIELD_JSON;
+    return from == to || any || (from == FIELD_DECIMAL && to == FIELD_INTEGER) ||
+           (from == FIELD_INTEGER && to == FIELD_DECIMAL);
+}
+
+/* Whether records written under `old` stay readable and findable under `e`; false with the answer made. */
+static bool schema_follows(const struct world_collection *old, const struct entry *e, struct answer *a)
+{
+    for (size_t i = 0; i < e->renamed_n; i++) {
+        const struct entry_field *was = field_of(old->fields, old->fields_n, e->renamed[i].was);
+        if (!was || was->flags & FIELD_SEARCHABLE ||
+            field_of(old->fields, old->fields_n, e->renamed[i].now) ||
+            !field_of(e->fields_declared, e->fields_declared_n, e->renamed[i].now) ||
+            field_of(e->fields_declared, e->fields_declared_n, e->renamed[i].was)) {
+            answer_problem(a, 422, "rename_refused",
+                           "/renamed/%zu: from a declared field that is not searchable, to a name that is "
+                           "new and declared "
+                           "by this schema",
+                           i);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < e->fields_declared_n; i++) {
+        const struct entry_field *now = &e->fields_declared[i];
+        struct slice name = now->name;
+        for (size_t k = 0; k < e->renamed_n; k++)
+            if (slice_eq(e->renamed[k].now, name))
+                name = e->renamed[k].was;
+        const struct entry_field *was = field_of(old->fields, old->fields_n, name);
+        if (was && !type_follows(was->type, now->type)) {
+            answer_problem(a, 422, "type_refused", "/fields/%zu: what is stored cannot be of this type", i);
+            return false;
+        }
+        if (was && now->flags & FIELD_SEARCHABLE && !(was->flags & FIELD_SEARCHABLE)) {
+            answer_problem(a, 422, "searchable_refused",
+                           "/fields/%zu: a stored field cannot become searchable: add a new field, and write "
+                           "the records "
+                           "again",
+                           i);
+            return false;
+        }
+    }
+    return true;
+}
+
 enum bourn_err handle_collection(struct vault *v, const struct request *r, const struct gate_party *none,
                                  struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct json_value body;
     struct entry e = {.kind = ENTRY_COLLECTION};
-    const struct world_collection *c;
     static const enum entry_key keys[] = {E_NAME, E_VERSION, E_FIELDS_DECLARED, E_RETENTION, E_SENSITIVE};
     (void)none;
     if (!body_object(r, &body, a))
@@ -343,20 +426,20 @@ enum bourn_err handle_collection(struct vault *v, const struct request *r, const
     }
     if (!schema_fields(v, body, &e, a))
         return BOURN_OK;
-    e.version = 1;
-    for (size_t i = 0; (c = world_collection_at(v->world, i)); i++)
-        if (slice_eq(c->name, e.name)) {
-            answer_problem(a, 409, "collection_exists",
-                           "this collection exists; changing a schema comes with a later version");
-            return BOURN_OK;
-        }
+    const struct world_collection *old = world_collection_newest(v->world, e.name);
+    e.version = old ? old->version + 1 : 1;
+    if (!schema_renames(v, body, &e, a) || (old && !schema_follows(old, &e, a)))
+        return BOURN_OK;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         entry_set(&e, keys[i]);
     if (!writable(&e, a))
         return BOURN_OK;
     TRY(batch_entry(v, &e, NULL, 0, &a->receipt));
     answer_json(a, 201);
-    buf_printf(&a->body, "{\"index\":%llu}", (unsigned long long)a->receipt);
+    buf_printf(&a->body, "{\"index\":%llu,\"version\":%llu,\"takes_effect\":\"",
+               (unsigned long long)a->receipt, (unsigned long long)e.version);
+    time_put(&a->body, old ? v->now + world_delay_s(v->world) : v->now);
+    buf_put_str(&a->body, "\"}");
     err = BOURN_OK;
 out:
     return err;

@@ -76,6 +76,10 @@ struct release {
         size_t at, n;
     } field[FIELDS_PER_COLLECTION_MAX]; /* asked for, in release.names; none: whole records */
     size_t fields_n;
+    struct {
+        size_t was_at, was_n, now_at, now_n;
+    } rename[RENAMES_PER_COLLECTION_MAX]; /* of the collection, in release.names */
+    size_t renames_n;
 };
 #define RELEASE_BYTES_MAX (8u << 20) /* sealed bytes of one page */
 
@@ -160,8 +164,8 @@ void answer_json(struct answer *a, uint32_t status); /* then write a->body */
 enum bourn_err answer_send(struct vault *v, struct answer *a) BOURN_MUST_USE;
 
 /* release.c */
-enum bourn_err release_new(enum release_form form, struct slice collection,
-                           struct release **out) BOURN_MUST_USE;
+enum bourn_err release_new(enum release_form form, const struct world_collection *c, struct release **out)
+    BOURN_MUST_USE;
 void release_free(struct release *rel);
 /* Copies the record's sealed bytes. `name`: how the answer calls the person (only in forms that do). */
 enum bourn_err release_add(struct release *rel, const struct subject *s, const uint8_t key[32], uint64_t id,
@@ -267,7 +271,11 @@ enum bourn_err blind_drop(struct vault *v, struct slice blinds,
 /* retention.c: deletes a bounded number of records whose time is over, each in an `expired` entry. */
 enum bourn_err expire(struct vault *v) BOURN_MUST_USE;
 
-/* merge.c: JSON Merge Patch (RFC 7396) of `patch` onto `target` (both checked), appended to out. */
+/* merge.c: a stored record as the present schema calls its fields; with `declared_only` without retired ones.
+ */
+void record_present(struct buf *out, const struct world_collection *c, struct json_value record,
+                    bool declared_only);
+/* JSON Merge Patch (RFC 7396) of `patch` onto `target` (both checked), appended to out. */
 void json_merge(struct buf *out, struct json_value target, struct json_value patch);
 
 /* idempotency.c: a write with an Idempotency-Key is answered again instead of done again. */

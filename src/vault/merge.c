@@ -1,4 +1,5 @@
-/* JSON Merge Patch (RFC 7396) without a tree: both sides were checked, so they are walked as they stand. */
+/* Records as they change: by a patch, and by a schema that calls a field otherwise.
+ * JSON Merge Patch (RFC 7396) without a tree: both sides were checked, so they are walked as they stand. */
 #include "vault/internal.h"
 
 static bool member(struct json_value object, struct slice raw_name, struct json_value *out)
@@ -55,4 +56,40 @@ void json_merge(struct buf *out, struct json_value target, struct json_value pat
         json_merge(out, nothing, m.value);
     }
     buf_put_str(out, "}");
+}
+
+static bool declared(const struct world_collection *c, struct slice name)
+{
+    for (size_t i = 0; i < c->fields_n; i++)
+        if (slice_eq(c->fields[i].name, name))
+            return true;
+    return false;
+}
+
+void record_present(struct buf *out, const struct world_collection *c, struct json_value record,
+                    bool declared_only)
+{
+    struct json_member m;
+    struct buf text;
+    const char *comma = "";
+    size_t at = 0;
+    buf_init_secret(&text, RECORD_BYTES_MAX);
+    buf_put_str(out, "{");
+    while (json_next(record, &at, &m)) {
+        buf_clear(&text);
+        json_string_decode(m.name, &text);
+        struct slice name = buf_slice(&text);
+        for (size_t i = 0; i < c->renames_n; i++)
+            if (slice_eq(c->renames[i].was, name))
+                name = c->renames[i].now;
+        if (declared_only && !declared(c, name))
+            continue;
+        buf_put_str(out, comma);
+        json_put_string(out, name);
+        buf_put_str(out, ":");
+        buf_put_slice(out, m.value.raw);
+        comma = ",";
+    }
+    buf_put_str(out, "}");
+    buf_release(&text);
 }

@@ -6,8 +6,23 @@
 
 #include <stdlib.h>
 
-enum bourn_err release_new(enum release_form form, struct slice collection, struct release **out)
+/* The world may be loaded anew while an answer waits: renames are copied. */
+static void copy_renames(struct release *rel, const struct world_collection *c)
 {
+    for (size_t i = 0; i < c->renames_n; i++) {
+        rel->rename[i].was_at = rel->names.n;
+        rel->rename[i].was_n = c->renames[i].was.n;
+        buf_put_slice(&rel->names, c->renames[i].was);
+        rel->rename[i].now_at = rel->names.n;
+        rel->rename[i].now_n = c->renames[i].now.n;
+        buf_put_slice(&rel->names, c->renames[i].now);
+    }
+    rel->renames_n = c->renames_n;
+}
+
+enum bourn_err release_new(enum release_form form, const struct world_collection *c, struct release **out)
+{
+    struct slice collection = c->name;
     struct release *rel = calloc(1, sizeof *rel);
     if (!rel)
         return err_set(BOURN_E_MEMORY, "out of memory for an answer");
@@ -17,6 +32,7 @@ enum bourn_err release_new(enum release_form form, struct slice collection, stru
     rel->collection_n = collection.n;
     buf_init(&rel->sealed, RELEASE_BYTES_MAX + RECORD_BYTES_MAX + 1024);
     buf_init_secret(&rel->names, RELEASE_BYTES_MAX);
+    copy_renames(rel, c);
     *out = rel;
     return BOURN_OK;
 }
@@ -92,35 +108,50 @@ void release_field(struct release *rel, struct slice name)
     buf_put_slice(&rel->names, name);
 }
 
-static bool wanted(const struct release *rel, struct slice raw_name)
+/* What the present schema calls a member: *name (raw, with quotes) or the text of its new name. */
+static struct slice present_name(const struct release *rel, struct slice raw, struct buf *text)
 {
-    for (size_t i = 0; i < rel->fields_n; i++)
-        if (json_string_is(raw_name, slice_of(rel->names.p + rel->field[i].at, rel->field[i].n)))
-            return true;
-    return false;
+    buf_clear(text);
+    json_string_decode(raw, text);
+    struct slice name = buf_slice(text);
+    for (size_t i = 0; i < rel->renames_n; i++)
+        if (slice_eq(name, slice_of(rel->names.p + rel->rename[i].was_at, rel->rename[i].was_n)))
+            name = slice_of(rel->names.p + rel->rename[i].now_at, rel->rename[i].now_n);
+    return name;
 }
 
-/* Keeps the fields asked for, in the record's own order. */
+static bool wanted(const struct release *rel, struct slice name)
+{
+    for (size_t i = 0; i < rel->fields_n; i++)
+        if (slice_eq(name, slice_of(rel->names.p + rel->field[i].at, rel->field[i].n)))
+            return true;
+    return rel->fields_n == 0;
+}
+
+/* Keeps the fields asked for, in the record's own order, by their present names. */
 static enum bourn_err put_fields(struct buf *out, const struct release *rel, struct slice plain)
 {
     struct json_value record;
     struct json_member m;
+    struct buf text;
     size_t at = 0;
     const char *comma = "";
-    enum bourn_err err = json_check(plain, &record);
-    if (err)
+    if (json_check(plain, &record) != BOURN_OK)
         return err_set(BOURN_E_CORRUPT, "a stored record is not JSON");
+    buf_init_secret(&text, RECORD_BYTES_MAX);
     buf_put_str(out, "{");
     while (json_next(record, &at, &m)) {
-        if (!wanted(rel, m.name))
+        struct slice name = present_name(rel, m.name, &text);
+        if (!wanted(rel, name))
             continue;
         buf_put_str(out, comma);
-        buf_put_slice(out, m.name);
+        json_put_string(out, name);
         buf_put_str(out, ":");
         buf_put_slice(out, m.value.raw);
         comma = ",";
     }
     buf_put_str(out, "}");
+    buf_release(&text);
     return BOURN_OK;
 }
 
@@ -134,12 +165,13 @@ static enum bourn_err put_data(struct vault *v, struct buf *out, const struct re
     size_t plain_n = rec->len - CRYPTO_SEAL_OVERHEAD;
     struct buf plain;
     buf_init_secret(&plain, RECORD_BYTES_MAX);
-    struct buf *into = rel->fields_n ? &plain : out;
+    bool rewrite = rel->fields_n || rel->renames_n;
+    struct buf *into = rewrite ? &plain : out;
     uint8_t *to = buf_reserve(into, plain_n);
     TRY(buf_check(into));
     TRY(crypto_open(to, rec->key, slice_of(aad, aad_n), slice_of(rel->sealed.p + rec->at, rec->len)));
     into->n += plain_n;
-    err = rel->fields_n ? put_fields(out, rel, buf_slice(&plain)) : BOURN_OK;
+    err = rewrite ? put_fields(out, rel, buf_slice(&plain)) : BOURN_OK;
 out:
     buf_release(&plain);
     return err;

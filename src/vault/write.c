@@ -311,9 +311,10 @@ static enum bourn_err change_of(struct plan *p, const struct request *r, struct 
     uint32_t number = (uint32_t)p->q.collection->index;
     struct record_row row;
     struct json_value old, patch;
-    struct buf plain;
+    struct buf plain, present;
     *go = false;
     buf_init_secret(&plain, RECORD_BYTES_MAX);
+    buf_init_secret(&present, 2 * RECORD_BYTES_MAX);
     err = one->known ? record_get(p->v, one->s.number, number, r->number, &row) : BOURN_E_NOT_FOUND;
     if (err == BOURN_E_NOT_FOUND) {
         answer_problem(a, 404, "record_unknown", "the person has no such record in this collection");
@@ -332,11 +333,15 @@ static enum bourn_err change_of(struct plan *p, const struct request *r, struct 
         TRY(record_open(p->v, &one->s, p->q.collection, r->number, &row, &plain));
         TRY(json_check(buf_slice(&plain), &old));
         TRY(json_check(it->json, &patch));
+        record_present(&present, p->q.collection, old, true);
+        TRY(buf_check(&present));
+        TRY(json_check(buf_slice(&present), &old));
         json_merge(merged, old, patch);
         TRY(buf_check(merged));
         it->json = buf_slice(merged);
     }
 out:
+    buf_release(&present);
     buf_release(&plain);
     return err;
 }

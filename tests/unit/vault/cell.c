@@ -87,7 +87,7 @@ void cell_make(struct cell *c)
     assert_int_equal(crypto_init(), BOURN_OK);
     for (size_t i = 0; i < builtin_packs_n; i++)
         packs[i] = (struct vault_pack){builtin_packs[i].yaml, builtin_packs[i].rules};
-    struct vault_genesis g = {"cn.example/ledger", "CN", "Clinic Ltd", "", 86400, packs, builtin_packs_n};
+    struct vault_genesis g = {"cn.example/ledger", "CN", "Clinic Ltd", "", 0, packs, builtin_packs_n};
     merkle_empty((struct merkle_hash *)c->head_root);
     if (vault_create(c->path, &g) != BOURN_OK)
         fail_msg("create: %s", err_text());
