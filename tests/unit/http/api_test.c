@@ -37,6 +37,13 @@ static bool run(struct http_request q)
     return api_request(&q, &scratch, &got, &answer);
 }
 
+static struct http_request with_patch(const char *path, const char *body)
+{
+    struct http_request q = with_body("PATCH", path, body);
+    q.headers[2] = slice_str("application/merge-patch+json");
+    return q;
+}
+
 static const char *header(const char *name)
 {
     for (size_t i = 0; i < answer.headers_n; i++)
@@ -61,7 +68,20 @@ static void refused(struct http_request q, uint32_t status, const char *code)
 static void test_every_route(void **state)
 {
     (void)state;
-    enum { T = 1, P = 2, S = 4, C = 8, N = 16, B = 32, F = 64 };
+    enum {
+        T = 1,
+        P = 2,
+        S = 4,
+        C = 8,
+        N = 16,
+        B = 32,
+        F = 64,
+        M = 128,  /* a merge patch */
+        K = 256,  /* takes Idempotency-Key */
+        V = 512,  /* takes If-Match */
+        Q = 1024, /* takes ?cursor= */
+        L = 2048, /* takes ?fields= */
+    };
     static const struct {
         const char *method, *path;
         uint32_t op;
@@ -69,20 +89,26 @@ static void test_every_route(void **state)
     } all[] = {
         {"GET", "/healthz", REQ_HEALTH, 0},
         {"HEAD", "/healthz", REQ_HEALTH, 0},
-        {"GET", "/v1/subjects/a/records/c", REQ_RECORDS, T | P | S | C},
-        {"HEAD", "/v1/subjects/a/records/c", REQ_RECORDS, T | P | S | C},
-        {"POST", "/v1/subjects/a/records/c", REQ_RECORD_NEW, T | P | S | C | B},
-        {"GET", "/v1/subjects/a/records/c/7", REQ_RECORD, T | P | S | C | N},
-        {"PUT", "/v1/subjects/a/records/c/7", REQ_RECORD_PUT, T | P | S | C | N | B},
-        {"DELETE", "/v1/subjects/a/records/c/7", REQ_RECORD_DELETE, T | P | S | C | N},
-        {"DELETE", "/v1/subjects/a", REQ_ERASE, T | S},
+        {"GET", "/v1/subjects/a/records/c", REQ_RECORDS, T | P | S | C | Q | L},
+        {"HEAD", "/v1/subjects/a/records/c", REQ_RECORDS, T | P | S | C | Q | L},
+        {"POST", "/v1/subjects/a/records/c", REQ_RECORD_NEW, T | P | S | C | B | K},
+        {"GET", "/v1/subjects/a/records/c/7", REQ_RECORD, T | P | S | C | N | L},
+        {"PUT", "/v1/subjects/a/records/c/7", REQ_RECORD_PUT, T | P | S | C | N | B | K | V},
+        {"PATCH", "/v1/subjects/a/records/c/7", REQ_RECORD_PATCH, T | P | S | C | N | M | K | V},
+        {"DELETE", "/v1/subjects/a/records/c/7", REQ_RECORD_DELETE, T | P | S | C | N | K | V},
+        {"POST", "/v1/search", REQ_SEARCH, T | P | B | Q},
+        {"POST", "/v1/disclose", REQ_DISCLOSE, T | P | B},
+        {"POST", "/v1/subjects", REQ_SUBJECT_NEW, T | B | K},
+        {"POST", "/v1/subjects/lookup", REQ_LOOKUP, T | B},
+        {"POST", "/v1/subjects/a/identifiers", REQ_IDENTIFIER, T | S | B | K},
+        {"DELETE", "/v1/subjects/a", REQ_ERASE, T | S | K},
         {"POST", "/v1/subjects/a/enrolments", REQ_ENROLMENT, T | S},
         {"POST", "/v1/enrolments/lookup", REQ_ENROLMENT_LOOK, B},
         {"POST", "/v1/enrolments", REQ_ENROLMENT_DONE, B},
         {"POST", "/v1/subjects/a/consent-requests", REQ_CONSENT_REQUEST, T | S | B},
-        {"POST", "/v1/subjects/a/consents", REQ_CONSENT, T | S | B},
+        {"POST", "/v1/subjects/a/consents", REQ_CONSENT, T | S | B | K},
         {"GET", "/v1/subjects/a/consents", REQ_CONSENTS, T | S},
-        {"DELETE", "/v1/subjects/a/consents/7", REQ_WITHDRAW, T | S | N},
+        {"DELETE", "/v1/subjects/a/consents/7", REQ_WITHDRAW, T | S | N | K},
         {"GET", "/v1/party", REQ_WHOAMI, T},
         {"GET", "/ledger/checkpoint", REQ_LEDGER_FILE, F},
         {"GET", "/ledger/tile/0/x001/234", REQ_LEDGER_FILE, F},
@@ -92,8 +118,11 @@ static void test_every_route(void **state)
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         unsigned f = all[i].fields;
-        struct http_request q =
-            f & B ? with_body(all[i].method, all[i].path, "{}") : ask(all[i].method, all[i].path);
+        struct http_request q = f & M   ? with_patch(all[i].path, "{}")
+                                : f & B ? with_body(all[i].method, all[i].path, "{}")
+                                        : ask(all[i].method, all[i].path);
+        q.headers[3] = slice_str("\"9\""); /* routes that do not take them pay no heed */
+        q.headers[4] = slice_str("once");
         if (!run(q))
             print_error("%s %s\n", all[i].method, all[i].path);
         assert_int_equal(got.op, all[i].op);
@@ -102,7 +131,9 @@ static void test_every_route(void **state)
         assert_int_equal(got.subject.n > 0, (f & S) > 0);
         assert_int_equal(got.collection.n > 0, (f & C) > 0);
         assert_int_equal(got.number, f & N ? 7 : 0);
-        assert_int_equal(got.body.n > 0, (f & B) > 0);
+        assert_int_equal(got.body.n > 0, (f & (B | M)) > 0);
+        assert_int_equal(got.key.n, f & K ? 4 : 0);
+        assert_int_equal(got.version, f & V ? 9 : 0);
         assert_int_equal(got.path.n > 0, (f & F) > 0);
         /* What api accepts, vault's strict reader accepts too. */
         struct buf b;
@@ -124,16 +155,37 @@ static void test_every_route(void **state)
             refused(q, 400, "purpose_malformed");
             q.headers[1] = slice_str("dpv:X");
         }
-        if (f & B) {
+        if (f & (B | M)) {
             q.headers[2] = slice_of(NULL, 0);
             refused(q, 415, "content_type_unsupported");
-            q.headers[2] = slice_str("application/json; charset=utf-8");
+            q.headers[2] =
+                slice_str(f & M ? "application/json" : "application/merge-patch+json"); /* the other's */
+            refused(q, 415, "content_type_unsupported");
+            q.headers[2] = slice_str(f & M ? "application/merge-patch+json; charset=utf-8"
+                                           : "application/json; charset=utf-8");
             assert_true(run(q));
             q.body = slice_of(NULL, 0);
             refused(q, 400, "body_required");
         } else {
             q.body = slice_str("x");
             refused(q, 400, "body_unexpected");
+        }
+        q = f & M   ? with_patch(all[i].path, "{}")
+            : f & B ? with_body(all[i].method, all[i].path, "{}")
+                    : ask(all[i].method, all[i].path);
+        q.query = slice_str("cursor=5");
+        if (f & Q) {
+            assert_true(run(q));
+            assert_int_equal(got.number, 5);
+        } else {
+            refused(q, 400, "query_malformed");
+        }
+        q.query = slice_str("fields=a,b");
+        if (f & L) {
+            assert_true(run(q));
+            assert_true(slice_is(got.fields, "a,b"));
+        } else {
+            refused(q, 400, "query_malformed");
         }
     }
     assert_true(run(ask("GET", "/ledger/tile/0/x001/234")));
@@ -183,7 +235,6 @@ static void test_no_such_route(void **state)
                                         "/v1/",
                                         "/v1/party/",
                                         "//v1/party",
-                                        "/v1/subjects",
                                         "/v1/subjects/",
                                         "/v1/subjects/a/",
                                         "/v1/subjects/a/records",
@@ -206,8 +257,10 @@ static void test_no_such_route(void **state)
             print_error("%s\n", paths[i]);
         refused(ask("GET", paths[i]), 404, "route_unknown");
     }
-    refused(ask("PATCH", "/v1/subjects/a/records/c/7"), 405, "method_not_allowed");
-    assert_string_equal(header("Allow"), "GET, HEAD, PUT, DELETE");
+    refused(ask("POST", "/v1/subjects/a/records/c/7"), 405, "method_not_allowed");
+    assert_string_equal(header("Allow"), "GET, HEAD, PUT, PATCH, DELETE");
+    refused(ask("GET", "/v1/subjects"), 405, "method_not_allowed");
+    assert_string_equal(header("Allow"), "POST");
     refused(ask("GET", "/v1/enrolments"), 405, "method_not_allowed");
     assert_string_equal(header("Allow"), "POST");
     refused(ask("POST", "/v1/party"), 405, "method_not_allowed");
@@ -275,7 +328,27 @@ static void test_query_and_if_match(void **state)
     q.query = slice_str("cursor=120");
     assert_true(run(q));
     assert_int_equal(got.number, 120);
-    static const char *const bad[] = {"cursor=", "cursor=-1", "cursor=1&x=2", "limit=3", "x"};
+    static char fields[FIELD_LIST_BYTES_MAX + 16] = "fields=";
+    memset(fields + 7, 'a', FIELD_LIST_BYTES_MAX);
+    q.query = slice_str(fields);
+    assert_true(run(q));
+    assert_int_equal(got.fields.n, FIELD_LIST_BYTES_MAX);
+    q.query = slice_str("fields=name,note&cursor=3");
+    assert_true(run(q));
+    assert_true(slice_is(got.fields, "name,note") && got.number == 3);
+    fields[7 + FIELD_LIST_BYTES_MAX] = 'a';
+    const char *const bad[] = {"cursor=",
+                               "cursor=-1",
+                               "cursor=1&x=2",
+                               "limit=3",
+                               "x",
+                               "cursor=1&cursor=2",
+                               "fields=",
+                               "fields=a&",
+                               "fields=a&fields=b",
+                               "fields=%61",
+                               "fields=a&&cursor=1",
+                               fields};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         q.query = slice_str(bad[i]);
         refused(q, 400, "query_malformed");
@@ -292,6 +365,29 @@ static void test_query_and_if_match(void **state)
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
         q.headers[3] = slice_str(tags[i]);
         refused(q, 400, "if_match_malformed");
+    }
+}
+
+static void test_idempotency_key(void **state)
+{
+    (void)state;
+    static char longest[IDEMPOTENCY_KEY_BYTES_MAX + 2];
+    struct http_request q = with_body("POST", "/v1/subjects/a/records/c", "{}");
+    assert_true(run(q));
+    assert_int_equal(got.key.n, 0);
+    memset(longest, 'k', IDEMPOTENCY_KEY_BYTES_MAX);
+    static const char *const good[] = {"8e03978e-40d5-43dd-bc93-6894a57f9324", "\"quoted\"", "~", longest};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        q.headers[4] = slice_str(good[i]);
+        assert_true(run(q));
+        assert_true(slice_is(got.key, good[i]));
+    }
+    static char over[IDEMPOTENCY_KEY_BYTES_MAX + 2];
+    memset(over, 'k', IDEMPOTENCY_KEY_BYTES_MAX + 1);
+    static const char *const bad[] = {"", "two words", "tab\there", "\x7f", "\xc3\xbc", over};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        q.headers[4] = slice_str(bad[i]);
+        refused(q, 400, "idempotency_key_malformed");
     }
 }
 
@@ -366,9 +462,13 @@ int main(void)
 {
     buf_init_secret(&scratch, 1u << 17);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_route),        cmocka_unit_test(test_documented),
-        cmocka_unit_test(test_no_such_route),      cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_query_and_if_match), cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_every_route),
+        cmocka_unit_test(test_documented),
+        cmocka_unit_test(test_no_such_route),
+        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_query_and_if_match),
+        cmocka_unit_test(test_idempotency_key),
+        cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_responses),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
