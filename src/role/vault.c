@@ -132,6 +132,7 @@ static enum bourn_err take_admin(struct vault_role *x, bool *more)
 {
     struct request r;
     uint64_t route;
+    *more = false;
     while (!vault_batch_full(x->vault)) {
         if (!admin_next(x->admin, &r, &route))
             return BOURN_OK;
