@@ -53,7 +53,8 @@ def machine(bench):
                      f"PostgreSQL: {settings}; over its Unix socket, pgbench -M prepared"],
         ["way", f"{bench.rounds} rounds, interleaved; medians. Load generator, server and everything else share the cores"],
         ["other processes took", f"of the machine during a measurement: median {others[len(others) // 2]:.0%}, most "
-                                 f"{others[-1]:.0%}; over {measure.DISTURBED:.0%} it was measured again, up to {bench.tries} times"]])
+                                 f"{others[-1]:.0%}; over {measure.DISTURBED:.0%} it was measured again, while there was "
+                                 "patience"]])
 
 
 def write_out(path, page):
@@ -73,6 +74,8 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="small and short: to see that it runs, not for figures")
+    parser.add_argument("--patience", type=int, default=900, metavar="SECONDS",
+                        help="in all, for waiting until others leave the machine alone and for measuring again (900)")
     parser.add_argument("--out", help="write the page here")
     o = parser.parse_args()
     for name in o.names:
@@ -80,7 +83,7 @@ def main():
             parser.error(f"there is no benchmark {name}: {', '.join(NAMES)}")
     names = o.names or NAMES
     tmp = tempfile.mkdtemp(prefix="bourn-bench.", dir=os.environ.get("TMPDIR", "/var/tmp"))
-    bench = measure.Bench(tmp, o.rounds, o.quick)
+    bench = measure.Bench(tmp, o.rounds, o.quick, 0 if o.quick else o.patience)
     try:
         cell = points.run(bench) if "points" in names else None
         if "bulk" in names:
