@@ -85,8 +85,12 @@ def run(*args, token=None, check=0, stdin=None, cwd=None, timeout=300, env=None)
                           cwd=cwd, env=full, timeout=timeout)
     out = subprocess.CompletedProcess(args, done.returncode, done.stdout.decode(), done.stderr.decode())
     if check is not None and out.returncode != check:
-        raise AssertionError(f"{' '.join(args)}: exit {out.returncode}, not {check}\n{out.stdout[-3000:]}\n{out.stderr[-3000:]}")
+        raise AssertionError(f"{' '.join(args)}: exit {out.returncode}, not {check}\n{cut(out.stdout)}\n{cut(out.stderr)}")
     return out
+
+
+def cut(text):
+    return text if len(text) < 6000 else text[:4000] + "\n[…]\n" + text[-1500:]
 
 
 class Cell:
