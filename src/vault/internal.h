@@ -127,6 +127,7 @@ struct vault {
     struct buf vkey;             /* text of ledger.vkey */
     char origin[256];
 
+    uint64_t loaded;      /* the person who was loaded last: subject_find_alike */
     uint64_t next_index;  /* of the next entry */
     uint64_t last_time;   /* of the last entry, seconds */
     uint64_t sequence;    /* last durable frame */
@@ -164,8 +165,8 @@ void answer_json(struct answer *a, uint32_t status); /* then write a->body */
 enum bourn_err answer_send(struct vault *v, struct answer *a) BOURN_MUST_USE;
 
 /* release.c */
-enum bourn_err release_new(enum release_form form, const struct world_collection *c, struct release **out)
-    BOURN_MUST_USE;
+enum bourn_err release_new(enum release_form form, const struct world_collection *c,
+                           struct release **out) BOURN_MUST_USE;
 void release_free(struct release *rel);
 /* Copies the record's sealed bytes. `name`: how the answer calls the person (only in forms that do). */
 enum bourn_err release_add(struct release *rel, const struct subject *s, const uint8_t key[32], uint64_t id,
@@ -206,6 +207,9 @@ enum bourn_err vault_rewind(struct vault *v) BOURN_MUST_USE;
 void subject_release(struct subject *s);
 /* By the app's identifier; BOURN_E_NOT_FOUND for unknown and erased people alike. */
 enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
+/* The same where the asker may have no basis: for somebody who is not there it does the work of loading
+ * somebody else, so that the time tells nothing. */
+enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
 enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s) BOURN_MUST_USE;
 /* A new person with fresh number, label and key; writes slot, id and label rows, not the state and no entry.
  */

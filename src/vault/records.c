@@ -242,7 +242,7 @@ enum bourn_err handle_records(struct vault *v, const struct request *r, const st
     struct asked q = {.party = p, .operation = OP_READ, .purpose = r->purpose};
     if (!collection_ask(v, r->collection, &q, a))
         return BOURN_OK;
-    enum bourn_err err = subject_find(v, r->subject, &s);
+    enum bourn_err err = subject_find_alike(v, r->subject, &s);
     bool known = err == BOURN_OK;
     if (err && err != BOURN_E_NOT_FOUND)
         return err;
@@ -331,7 +331,7 @@ enum bourn_err handle_record_delete(struct vault *v, const struct request *r, co
     struct asked q = {.party = p, .operation = OP_DELETE, .purpose = r->purpose};
     if (!collection_ask(v, r->collection, &q, a))
         return BOURN_OK;
-    enum bourn_err err = subject_find(v, r->subject, &s);
+    enum bourn_err err = subject_find_alike(v, r->subject, &s);
     bool known = err == BOURN_OK;
     if (err && err != BOURN_E_NOT_FOUND)
         return err;

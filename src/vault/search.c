@@ -290,7 +290,7 @@ static enum bourn_err find_listed(struct vault *v, struct finding *f, struct jso
         }
         buf_clear(&id);
         value_text(m.value, &id);
-        err = subject_find(v, buf_slice(&id), &s);
+        err = subject_find_alike(v, buf_slice(&id), &s);
         if (err == BOURN_OK) {
             err = add_person(v, f, &s, buf_slice(&id), &added);
             subject_release(&s);

@@ -132,6 +132,7 @@ enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s)
     plain.n = sealed.n - CRYPTO_SEAL_OVERHEAD;
     TRY(state_decode(buf_slice(&plain), s));
     s->person.head = prev_head(v->prev, number);
+    v->loaded = number;
 out:
     crypto_wipe(state_key, sizeof state_key);
     buf_release(&plain);
@@ -159,6 +160,16 @@ enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
     if (err == BOURN_OK && value.n != 8)
         err = err_set(BOURN_E_CORRUPT, "an identifier row is malformed");
     return err ? err : subject_load(v, be_get(value.p, 8), s);
+}
+
+enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s)
+{
+    struct subject other;
+    enum bourn_err err = subject_find(v, id, s);
+    if (err == BOURN_E_NOT_FOUND && v->loaded < prev_count(v->prev) &&
+        subject_load(v, v->loaded, &other) == BOURN_OK)
+        subject_release(&other);
+    return err;
 }
 
 enum bourn_err subject_new(struct vault *v, struct slice id, uint64_t number, struct subject *s)
