@@ -41,6 +41,7 @@ static const struct entry_purpose purposes[] = {{S("dpv:ServiceProvision"), S("d
                                                 {S("dpv:ResearchAndDevelopment"), {0}}};
 static const struct entry_field schema[] = {{S("bioguide_id"), FIELD_TEXT, FIELD_REQUIRED | FIELD_SEARCHABLE},
                                             {S("birthday"), FIELD_DATE, FIELD_SENSITIVE}};
+static const struct entry_rename renames[] = {{S("id"), S("bioguide_id")}, {S("born"), S("birthday")}};
 static const struct entry_setting settings[] = {{S("rp_id"), S("clinic.example")}, {S("origins"), S("")}};
 static const struct slice fields[] = {S("birthday"), S("bioguide_id")};
 
@@ -74,6 +75,16 @@ struct sample_entry sample_entries[] = {
       .retention = 0,
       .sensitive = true,
       .has = K(E_NAME) | K(E_VERSION) | K(E_FIELDS_DECLARED) | K(E_RETENTION) | K(E_SENSITIVE)}},
+    {"collection-renamed",
+     {.kind = ENTRY_COLLECTION,
+      HEAD,
+      .name = S("people"),
+      .version = 2,
+      LIST(fields_declared, schema),
+      .retention = 31536000,
+      LIST(renamed, renames),
+      .has =
+          K(E_NAME) | K(E_VERSION) | K(E_FIELDS_DECLARED) | K(E_RETENTION) | K(E_SENSITIVE) | K(E_RENAMED)}},
     {"config", {.kind = ENTRY_CONFIG, HEAD, LIST(settings, settings), .has = K(E_SETTINGS)}},
     {"party",
      {.kind = ENTRY_PARTY,

@@ -142,6 +142,11 @@ static struct entry random_entry(uint32_t kind)
     for (size_t i = 0; i < e.fields_declared_n; i++)
         schema[i] = (struct entry_field){names[i], 1 + (uint32_t)below(7), (uint32_t)below(8)};
     e.fields_declared = schema;
+    const struct slice *old = distinct(name, 16);
+    struct entry_rename *renamed = take(e.renamed_n = 1 + below(16), sizeof *renamed);
+    for (size_t i = 0; i < e.renamed_n; i++)
+        renamed[i] = (struct entry_rename){old[i], names[i]};
+    e.renamed = renamed;
     struct entry_setting *settings = take(e.settings_n = below(17), sizeof *settings);
     for (size_t i = 0; i < e.settings_n; i++)
         settings[i] = (struct entry_setting){names[i], text(0)};
