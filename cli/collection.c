@@ -10,20 +10,24 @@
 #include <unistd.h>
 
 const char help_collection_add[] =
-    "bourn collection add CELL NAME --infer FILE | --schema FILE.yaml [--format csv|ndjson] [--sensitive]\n"
-    "                     [--retention DAYS] [--json]\n"
-    "  Declares what records of a collection hold; a record with anything else is refused. The schema that "
-    "was made is\n"
-    "  printed as YAML (or, with --json, as the cell was given it). The same name again changes the schema: "
-    "that takes\n"
-    "  effect after the delay that the cell's genesis names.\n"
-    "  --infer      looks at every value of FILE (- is standard input) and takes the narrowest type that all "
-    "of them\n"
-    "               have as they are written; an empty value fits every type\n"
-    "  --schema     fields: [{name: …, type: text|integer|decimal|boolean|date|datetime|json, required: "
-    "true,\n"
-    "               sensitive: true, searchable: true}, …], sensitive: true, retention_days: N\n"
-    "  --sensitive  the collection holds sensitive data: packs may ask for more\n";
+    "bourn collection add CELL NAME --infer FILE|- | --schema FILE.yaml\n"
+    "                     [--format csv|ndjson|json|export] [--sensitive] [--retention DAYS] [--json]\n"
+    "  Declares what records of a collection hold; a record with anything else is refused. The schema that\n"
+    "  was made is printed as YAML (or, with --json, as the cell was given it). The same name again changes\n"
+    "  the schema: that takes effect after the delay that the cell's genesis names.\n"
+    "  --infer      looks at every value of FILE (- is standard input) and takes the narrowest type that "
+    "all\n"
+    "               of them have as they are written; an empty value fits every type. What was guessed is\n"
+    "               said. Nested objects and arrays are of type json\n"
+    "  --schema     fields: [{name: …, type: text|integer|decimal|boolean|date|datetime|json,\n"
+    "               required: true, sensitive: true, searchable: true}, …], sensitive: true,\n"
+    "               retention_days: N\n"
+    "  --format     of the file of --infer: csv, ndjson (one object a line), json (one array of objects), "
+    "or\n"
+    "               export (what `bourn export` wrote). By default the name decides: .ndjson, .jsonl,\n"
+    "               .json, else CSV\n"
+    "  --sensitive  the collection holds sensitive data: packs may ask for more\n"
+    "  --retention  days after which a record expires by itself\n";
 const char help_collection_list[] = "bourn collection list CELL [--json]\n"
                                     "  Shows the collections.\n";
 
@@ -71,6 +75,28 @@ static enum bourn_err look(struct feed *r, const struct feed_row *row, struct sc
     return err;
 }
 
+/* "537 rows; guessed of 8 fields: bio json, id json, … (no value was seen: …)". */
+static void guessed(const struct schema *s, const struct infer *types, uint64_t rows)
+{
+    struct buf b;
+    size_t unseen = 0;
+    buf_init(&b, 64u << 10);
+    for (size_t i = 0; i < s->fields_n; i++) {
+        unseen += !types[i].any;
+        buf_printf(&b, "%s%s %s", i ? ", " : "", s->field[i].name, schema_type_name(s->field[i].type));
+    }
+    cli_note("%llu rows; guessed of %zu fields: %.*s", (unsigned long long)rows, s->fields_n,
+             SLICE_ARG(buf_slice(&b)));
+    buf_clear(&b);
+    for (size_t i = 0; unseen && i < s->fields_n; i++)
+        if (!types[i].any)
+            buf_printf(&b, " %s", s->field[i].name);
+    if (unseen)
+        cli_note("no value was seen of these, so text is no more than a default:%.*s",
+                 SLICE_ARG(buf_slice(&b)));
+    buf_release(&b);
+}
+
 static enum bourn_err infer_rows(struct feed *r, struct schema *s)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
@@ -97,13 +123,13 @@ static enum bourn_err infer_rows(struct feed *r, struct schema *s)
     err = BOURN_OK;
     for (size_t i = 0; i < s->fields_n; i++)
         s->field[i].type = infer_type(&types[i]);
+    if (s->fields_n)
+        guessed(s, types, rows);
     if (bad)
         cli_note("%llu bad rows were left out, the first on line %llu: the import will report them",
                  (unsigned long long)bad, (unsigned long long)first);
     if (s->fields_n == 0)
         err = err_set(BOURN_E_FORMAT, "there is nothing to infer a schema from");
-    else
-        cli_note("%llu rows, %zu fields", (unsigned long long)rows, s->fields_n);
 out:
     free(types);
     return err;

@@ -9,17 +9,24 @@
 
 #define DATA_BYTES (2 * (size_t)RECORD_BYTES_MAX)
 
+static bool ends(const char *path, const char *with)
+{
+    size_t n = strlen(path), m = strlen(with);
+    return n > m && strcmp(path + n - m, with) == 0;
+}
+
 enum bourn_err feed_format(const char *path, const char *word, enum feed_format *out)
 {
-    struct slice p = slice_str(path);
-    bool nd = (p.n > 7 && strcmp(path + p.n - 7, ".ndjson") == 0) ||
-              (p.n > 6 && strcmp(path + p.n - 6, ".jsonl") == 0);
-    *out = nd ? FEED_NDJSON : FEED_CSV;
-    if (word && strcmp(word, "csv") != 0 && strcmp(word, "ndjson") != 0)
-        return err_set(BOURN_E_USAGE, "--format: csv or ndjson is wanted");
-    if (word)
-        *out = word[0] == 'n' ? FEED_NDJSON : FEED_CSV;
-    return BOURN_OK;
+    static const char *const words[] = {"csv", "ndjson", "json", "export"};
+    *out = ends(path, ".ndjson") || ends(path, ".jsonl") ? FEED_NDJSON
+           : ends(path, ".json")                         ? FEED_JSON
+                                                         : FEED_CSV;
+    for (unsigned i = 0; word && i < 4; i++)
+        if (strcmp(word, words[i]) == 0) {
+            *out = (enum feed_format)i;
+            return BOURN_OK;
+        }
+    return word ? err_set(BOURN_E_USAGE, "--format: csv, ndjson, json or export is wanted") : BOURN_OK;
 }
 
 static enum bourn_err header(struct feed *r)
@@ -58,12 +65,15 @@ enum bourn_err feed_open(struct feed *r, int fd, enum feed_format format)
     enum bourn_err err = BOURN_E_INTERNAL;
     *r = (struct feed){.format = format, .fd = fd, .line = 1, .csv.fd = -1};
     buf_init_secret(&r->json, RECORD_BYTES_MAX);
-    if (format == FEED_NDJSON) {
+    if (format == FEED_JSON) {
+        TRY(array_open(&r->array, fd));
+    } else if (format == FEED_CSV) {
+        TRY(csv_open(&r->csv, fd));
+        TRY(header(r));
+    } else {
         r->data = malloc(DATA_BYTES);
-        return r->data ? BOURN_OK : err_set(BOURN_E_MEMORY, "out of memory");
+        err = r->data ? BOURN_OK : err_set(BOURN_E_MEMORY, "out of memory");
     }
-    TRY(csv_open(&r->csv, fd));
-    TRY(header(r));
 out:
     if (err != BOURN_OK)
         feed_close(r);
@@ -74,6 +84,8 @@ void feed_close(struct feed *r)
 {
     if (r->format == FEED_CSV)
         csv_close(&r->csv);
+    if (r->format == FEED_JSON)
+        array_close(&r->array);
     if (r->data)
         explicit_bzero(r->data, DATA_BYTES);
     free(r->data);
@@ -178,7 +190,7 @@ static enum bourn_err next_ndjson(struct feed *r, struct feed_row *out)
     if (cut) {
         out->reason = "longer than a record may be";
     } else if (out->line == 1 && line.p[0] == '[') {
-        out->reason = "a JSON array: one object a line is wanted (jq -c '.[]' makes that of it)";
+        out->reason = "a JSON array: one object a line is wanted (--format json takes an array)";
     } else if (json_check(line, &v) != BOURN_OK) {
         snprintf(out->text, sizeof out->text, "%s", err_text());
         out->reason = out->text;
@@ -190,15 +202,61 @@ static enum bourn_err next_ndjson(struct feed *r, struct feed_row *out)
     return BOURN_OK;
 }
 
+static enum bourn_err next_json(struct feed *r, struct feed_row *out)
+{
+    struct array_row row;
+    enum bourn_err err = array_next(&r->array, &row);
+    if (err != BOURN_OK)
+        return err;
+    out->line = row.line;
+    out->raw = row.raw;
+    if (row.reason) {
+        snprintf(out->text, sizeof out->text, "%s", row.reason);
+        out->reason = out->text;
+    } else {
+        out->json = row.raw;
+    }
+    return BOURN_OK;
+}
+
+/* Of a line that `bourn export` wrote: the record in it, and its collection. */
+static enum bourn_err next_export(struct feed *r, struct feed_row *out)
+{
+    struct json_value line, name, data, number;
+    enum bourn_err err = next_ndjson(r, out);
+    if (err != BOURN_OK || out->reason)
+        return err;
+    if (json_check(out->json, &line) != BOURN_OK || !json_find(line, "collection", &name) ||
+        name.type != JSON_STRING || !name_valid(slice_of(name.raw.p + 1, name.raw.n - 2)) ||
+        !json_find(line, "id", &number) || !json_find(line, "version", &number) ||
+        !json_find(line, "data", &data) || data.type != JSON_OBJECT) {
+        out->reason = "no line of an export: {\"collection\",\"id\",\"version\",\"data\"} is wanted";
+        out->json = slice_of(NULL, 0);
+        return BOURN_OK;
+    }
+    out->collection = slice_of(name.raw.p + 1, name.raw.n - 2);
+    out->json = data.raw;
+    return BOURN_OK;
+}
+
 enum bourn_err feed_next(struct feed *r, struct feed_row *row)
 {
     *row = (struct feed_row){.line = 0};
-    return r->format == FEED_CSV ? next_csv(r, row) : next_ndjson(r, row);
+    switch (r->format) {
+    case FEED_CSV:
+        return next_csv(r, row);
+    case FEED_JSON:
+        return next_json(r, row);
+    case FEED_EXPORT:
+        return next_export(r, row);
+    default:
+        return next_ndjson(r, row);
+    }
 }
 
 bool feed_has(const struct feed *r, const char *column)
 {
-    if (r->format == FEED_NDJSON)
+    if (r->format != FEED_CSV)
         return true;
     for (size_t i = 0; i < r->csv.columns; i++)
         if (strcmp(r->name[i], column) == 0)
@@ -208,5 +266,5 @@ bool feed_has(const struct feed *r, const char *column)
 
 uint64_t feed_bytes(const struct feed *r)
 {
-    return r->format == FEED_CSV ? r->csv.bytes : r->bytes;
+    return r->format == FEED_CSV ? r->csv.bytes : r->format == FEED_JSON ? r->array.bytes : r->bytes;
 }

@@ -15,24 +15,28 @@
 #include <unistd.h>
 
 const char help_import[] =
-    "bourn import CELL FILE|- --collection NAME --subject FIELD --purpose TERM [--format csv|ndjson] "
-    "[--json]\n"
-    "  Stores the rows of FILE (or of standard input) as records, as the party whose token stands in "
-    "BOURN_TOKEN, which\n"
-    "  needs the right `write`. CSV values are stored as strings, exactly as they are. Rows equal to a "
-    "stored record are\n"
-    "  skipped: an import that broke off may be run again. Rows that are left out go to FILE.rejects with "
-    "line and\n"
-    "  reason (from standard input: ./import.rejects).\n"
-    "  --subject   the field that identifies the person\n"
-    "  --format    default: by the name (.ndjson, .jsonl), else CSV\n"
-    "  Exit: 0 all stored or skipped, 2 rows were rejected, 1 refused, 69 not serving.\n";
+    "bourn import CELL FILE|- --subject FIELD --purpose TERM [--collection NAME]\n"
+    "             [--format csv|ndjson|json|export] [--json]\n"
+    "  Stores the rows of FILE (or of standard input) as records, as the party whose token stands in\n"
+    "  BOURN_TOKEN, which needs the right `write`. CSV values are stored as strings, exactly as they are.\n"
+    "  Rows equal to a stored record are skipped: an import that broke off may be run again. Rows that are\n"
+    "  left out go to FILE.rejects with line and reason (from standard input: ./import.rejects).\n"
+    "  --subject     the field that identifies the person; a path such as id.bioguide leads into nested\n"
+    "                objects\n"
+    "  --purpose     why, as one of the party's purposes: dpv:ServiceProvision\n"
+    "  --collection  where the records go. What `bourn export` wrote names it in each line: there it "
+    "chooses\n"
+    "                the lines of one collection, and without it all are taken\n"
+    "  --format      csv, ndjson (one object a line), json (one array of objects), or export (what\n"
+    "                `bourn export` wrote). By default the name decides: .ndjson, .jsonl, .json, else CSV\n"
+    "  Exit: 0 all stored or skipped, 2 rows were rejected, 1 refused, 64 usage, 69 not serving.\n";
 
 #define UNDER_WAY 2
 
 struct batch {
     uint64_t id; /* 0: free */
     struct buf body;
+    char collection[FEED_NAME_MAX + 1];
     uint64_t line[IMPORT_BATCH_ROWS_MAX];
     size_t at[IMPORT_BATCH_ROWS_MAX + 1]; /* where row k starts in the body */
     size_t n;
@@ -44,7 +48,7 @@ struct import {
     struct feed rows;
     struct rejects rejects;
     struct batch batch[UNDER_WAY];
-    uint64_t last_id, read, stored, skipped, size, shown_ms;
+    uint64_t last_id, read, stored, skipped, others, size, shown_ms; /* others: of other collections */
 };
 
 static void progress(struct import *m, bool last)
@@ -144,7 +148,7 @@ static enum bourn_err send_batch(struct import *m, struct batch *b)
         .number = b->line[0],
         .token = slice_str(m->token),
         .purpose = slice_str(m->purpose),
-        .collection = slice_str(m->collection),
+        .collection = slice_str(b->collection),
         .path = slice_str(m->subject),
         .body = buf_slice(&b->body),
     };
@@ -170,7 +174,9 @@ static enum bourn_err add_row(struct import *m, struct batch **to, const struct 
 {
     enum bourn_err err = BOURN_OK;
     struct batch *b = *to;
-    if (b && (b->n == IMPORT_BATCH_ROWS_MAX || b->body.n + row->json.n + 1 > IMPORT_BATCH_BYTES_MAX)) {
+    struct slice collection = row->collection.n ? row->collection : slice_str(m->collection);
+    if (b && (!slice_is(collection, b->collection) || b->n == IMPORT_BATCH_ROWS_MAX ||
+              b->body.n + row->json.n + 1 > IMPORT_BATCH_BYTES_MAX)) {
         TRY(send_batch(m, b));
         b = NULL;
     }
@@ -178,6 +184,7 @@ static enum bourn_err add_row(struct import *m, struct batch **to, const struct 
         TRY(free_batch(m, &b, code));
     if (*code != CLI_DONE)
         goto out;
+    snprintf(b->collection, sizeof b->collection, "%.*s", SLICE_ARG(collection));
     b->line[b->n] = row->line;
     b->at[b->n++] = b->body.n;
     buf_put_slice(&b->body, row->json);
@@ -201,6 +208,8 @@ static enum bourn_err run(struct import *m, int *code)
             if (m->bar)
                 fputs("\r\033[K", stderr);
             rejects_add(&m->rejects, row.line, slice_str(row.reason), row.raw, false);
+        } else if (m->collection && row.collection.n && !slice_is(row.collection, m->collection)) {
+            m->others++;
         } else {
             TRY(add_row(m, &b, &row, code));
         }
@@ -237,6 +246,9 @@ static int summary(struct import *m, int code)
     }
     int said = cli_out(buf_slice(&b));
     buf_release(&b);
+    if (m->others)
+        cli_note("%llu of the rows are of other collections than %s", (unsigned long long)m->others,
+                 m->collection);
     if (m->rejects.n && kept)
         cli_note("the rejected rows are in %s", m->rejects.path);
     if (code != CLI_DONE) {
@@ -255,6 +267,10 @@ static int import(struct import *m)
     bool rows = false;
     int code = CLI_DONE, fd = -1;
     TRY(feed_format(m->input, m->format, &format));
+    if (!m->collection && format != FEED_EXPORT) {
+        err = err_set(BOURN_E_USAGE, "--collection is wanted: where the records go");
+        goto out;
+    }
     fd = strcmp(m->input, "-") == 0 ? STDIN_FILENO : open(m->input, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         err = err_sys(BOURN_E_NOT_FOUND, "cannot open %s", m->input);
@@ -304,8 +320,13 @@ int cmd_import(int argc, char **argv)
             return cli_fail(CLI_USAGE, "too many operands: bourn import CELL FILE …");
     }
     const char *token = getenv("BOURN_TOKEN");
-    if (n != 2 || !set[COLLECTION] || !set[SUBJECT] || !set[PURPOSE])
+    if (n != 2 || !set[SUBJECT] || !set[PURPOSE])
         return cli_fail(CLI_USAGE, "usage:\n%s", help_import);
+    if (!name_valid(slice_str(set[SUBJECT])) || (set[COLLECTION] && !name_valid(slice_str(set[COLLECTION]))))
+        return cli_fail(CLI_USAGE,
+                        "--subject and --collection: a name is wanted, up to 64 letters, digits, _ - and .");
+    if (!term_valid(slice_str(set[PURPOSE])))
+        return cli_fail(CLI_USAGE, "--purpose: %s is not a term, such as dpv:ServiceProvision", set[PURPOSE]);
     if (!token || !*token)
         return cli_fail(CLI_USAGE, "BOURN_TOKEN is not set: the token of a party with the right `write`");
     struct import *m = calloc(1, sizeof *m);

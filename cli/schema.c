@@ -11,6 +11,11 @@
 static const char *const type_names[] = {"",        "text", "integer",  "decimal",
                                          "boolean", "date", "datetime", "json"};
 
+const char *schema_type_name(uint32_t type)
+{
+    return type_names[type < 8 ? type : 0];
+}
+
 struct yaml_field {
     char *name;
     uint32_t type;

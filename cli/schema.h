@@ -20,7 +20,8 @@ struct schema {
 /* YAML: `fields:` is a list of {name, type, required, sensitive, searchable}; beside it `sensitive` and
  * `retention_days`. Anything else is refused, with its line. */
 enum bourn_err schema_read(const char *path, struct schema *out) BOURN_MUST_USE;
-/* All of a CSV or NDJSON file (by `format`, or by its name where that is NULL). */
+const char *schema_type_name(uint32_t type); /* "text" */
+/* All of a file that cli/feed.h reads (by `format`, or by its name where that is NULL). */
 enum bourn_err schema_infer(const char *path, const char *format, struct schema *out) BOURN_MUST_USE;
 void schema_put_json(struct buf *out, const struct schema *s, const char *name);
 void schema_put_yaml(struct buf *out, const struct schema *s);

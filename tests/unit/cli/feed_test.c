@@ -85,7 +85,7 @@ static void test_ndjson(void **state)
     expect(FEED_NDJSON, "\xef\xbb\xbf{\"a\":1}\r\n\n {\"a\":[1, 2]} \n{}",
            "1:{\"a\":1}\n3:{\"a\":[1, 2]}\n4:{}\n");
     expect(FEED_NDJSON, "[1]\n3\n{\"a\":1,\"a\":2}\n{\"a\":01}\n{}{}\n{}\n",
-           "1!a JSON array: one object a line is wanted (jq -c '.[]' makes that of it)\n"
+           "1!a JSON array: one object a line is wanted (--format json takes an array)\n"
            "2!a JSON object is wanted\n3!JSON: duplicate name at byte 7\n4!JSON: number with a leading zero "
            "at byte 6\n"
            "5!JSON: bytes after the value at byte 2\n6:{}\n");
@@ -117,6 +117,109 @@ static void test_long(void **state)
     }
 }
 
+static void test_array(void **state)
+{
+    (void)state;
+    expect(FEED_JSON, "[]", "");
+    expect(FEED_JSON, "\xef\xbb\xbf \n [ ]\n", "");
+    expect(FEED_JSON, "[\n {\n  \"a\": {\"b\": [1, 2, \"x ] \\\" ,\\\\\"]}\n },\n{}\n]\n",
+           "2:{\"a\":{\"b\":[1,2,\"x ] \\\" ,\\\\\"]}}\n5:{}\n");
+    /* White space that parts two tokens does not join them, and bad elements do not take good ones with them.
+     */
+    expect(FEED_JSON, "[{\"a\":1 2},{\"a\":tr ue},\n[{}],7,\"x\",{\"a\":1,\"a\":2},{}{},{}\n,]",
+           "1!JSON: ',' or '}' was expected at byte 7\n1!JSON: unknown literal at byte 5\n"
+           "2!a JSON object is wanted\n2!a JSON object is wanted\n2!a JSON object is wanted\n"
+           "2!JSON: duplicate name at byte 7\n2!JSON: bytes after the value at byte 2\n2:{}\n"
+           "3!JSON: a value was expected at byte 0\n");
+    expect(FEED_JSON, "[{\"a\":[1}],{\"b\":\"\t\"},{\"c\":\"\xff\"},,{}]",
+           "1!JSON: ',' or ']' was expected at byte 7\n1!JSON: control character in a string at byte 7\n"
+           "1!JSON: string is not UTF-8 at byte 7\n1!JSON: a value was expected at byte 0\n1:{}\n");
+}
+
+static void broken(const char *text, size_t good, const char *why)
+{
+    struct feed r;
+    struct feed_row row;
+    int fd = input(slice_str(text));
+    assert_int_equal(feed_open(&r, fd, FEED_JSON), BOURN_OK);
+    for (size_t i = 0; i < good; i++)
+        assert_int_equal(feed_next(&r, &row), BOURN_OK);
+    assert_int_equal(feed_next(&r, &row), BOURN_E_FORMAT);
+    if (!strstr(err_text(), why))
+        fail_msg("%s: not %s", err_text(), why);
+    feed_close(&r);
+    close(fd);
+}
+
+static void test_array_broken(void **state)
+{
+    (void)state;
+    broken("", 0, "begins with [");
+    broken("\n{}", 0, "line 2");
+    broken("[", 0, "no end");
+    broken("[{}", 0, "no end");
+    broken("[{},\n{\"a\":\"]", 1, "line 2 lacks");
+    broken("[{}]]", 1, "behind the end");
+    broken("[] 1", 0, "behind the end");
+}
+
+/* Elements over the edges of the window, and longer than a record. */
+static void test_array_long(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {65536 - 16, 65536, RECORD_BYTES_MAX, RECORD_BYTES_MAX + 1,
+                                   3 * RECORD_BYTES_MAX};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct feed r;
+        struct feed_row row;
+        struct buf b;
+        buf_init(&b, sizes[i] + 64);
+        buf_put_str(&b, "[{\"a\":\"");
+        memset(buf_reserve(&b, sizes[i] - 8), 'x', sizes[i] - 8);
+        b.n += sizes[i] - 8;
+        buf_put_str(&b, "\"}\n, {}]");
+        int fd = input(buf_slice(&b));
+        assert_int_equal(feed_open(&r, fd, FEED_JSON), BOURN_OK);
+        assert_int_equal(feed_next(&r, &row), BOURN_OK);
+        if (sizes[i] <= RECORD_BYTES_MAX) {
+            assert_null(row.reason);
+            assert_int_equal(row.json.n, sizes[i]);
+        } else {
+            assert_string_equal(row.reason, "longer than a record may be");
+            assert_true(row.raw.n <= RECORD_BYTES_MAX);
+        }
+        assert_int_equal(feed_next(&r, &row), BOURN_OK);
+        assert_null(row.reason);
+        assert_int_equal(row.line, 2);
+        assert_int_equal(feed_next(&r, &row), BOURN_E_NOT_FOUND);
+        feed_close(&r);
+        close(fd);
+        buf_release(&b);
+    }
+}
+
+static void test_export(void **state)
+{
+    (void)state;
+    static const char no_line[] =
+        "no line of an export: {\"collection\",\"id\",\"version\",\"data\"} is wanted\n";
+    char want[512];
+    snprintf(want, sizeof want, "1:{\"a\":{}}\n2!%s3!%s4!%s", no_line, no_line, no_line);
+    expect(FEED_EXPORT,
+           "{\"collection\":\"people\",\"id\":1,\"version\":2,\"data\":{\"a\":{}}}\n{\"a\":1}\n"
+           "{\"collection\":\"people\",\"id\":1,\"version\":2,\"data\":[]}\n"
+           "{\"collection\":\"two words\",\"id\":1,\"version\":2,\"data\":{}}\n",
+           want);
+    struct feed r;
+    struct feed_row row;
+    int fd = input(slice_str("{\"collection\":\"people\",\"id\":1,\"version\":2,\"data\":{}}"));
+    assert_int_equal(feed_open(&r, fd, FEED_EXPORT), BOURN_OK);
+    assert_int_equal(feed_next(&r, &row), BOURN_OK);
+    assert_true(slice_is(row.collection, "people"));
+    feed_close(&r);
+    close(fd);
+}
+
 static void test_format(void **state)
 {
     (void)state;
@@ -129,14 +232,21 @@ static void test_format(void **state)
     assert_int_equal(f, FEED_NDJSON);
     assert_int_equal(feed_format("a.ndjson", "csv", &f), BOURN_OK);
     assert_int_equal(f, FEED_CSV);
+    assert_int_equal(feed_format("a.json", NULL, &f), BOURN_OK);
+    assert_int_equal(f, FEED_JSON);
+    assert_int_equal(feed_format("a.json", "export", &f), BOURN_OK);
+    assert_int_equal(f, FEED_EXPORT);
     assert_int_equal(feed_format("a", "xml", &f), BOURN_E_USAGE);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv),  cmocka_unit_test(test_headers), cmocka_unit_test(test_ndjson),
-        cmocka_unit_test(test_long), cmocka_unit_test(test_format),
+        cmocka_unit_test(test_csv),        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_ndjson),     cmocka_unit_test(test_long),
+        cmocka_unit_test(test_array),      cmocka_unit_test(test_array_broken),
+        cmocka_unit_test(test_array_long), cmocka_unit_test(test_export),
+        cmocka_unit_test(test_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

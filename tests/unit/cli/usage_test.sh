@@ -79,7 +79,10 @@ import=(import cn people.csv --collection people --subject id --purpose p:x)
 expect 64 "BOURN_TOKEN is not set" "${import[@]}"
 export BOURN_TOKEN=none
 expect 64 "bourn import" import cn people.csv
-expect 64 "csv or ndjson" "${import[@]}" --format xml
+expect 64 "a name is wanted" "${import[@]}" --subject 'a b'
+expect 64 "is not a term" "${import[@]}" --purpose 'a b'
+expect 64 "--collection is wanted" import cn people.csv --subject id --purpose p:x
+expect 64 "csv, ndjson, json or export" "${import[@]}" --format xml
 expect 1 "cannot open" import cn nix.csv --collection people --subject id --purpose p:x
 expect 69 "not serving" "${import[@]}"
 
