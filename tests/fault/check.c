@@ -73,6 +73,7 @@ struct checking {
     const struct entries *whole;
     char *why;
     size_t why_n;
+    uint64_t head_before;           /* the signer's, as the cut left it */
     const char *clinic, *lab, *dog; /* their tokens, or "" */
 };
 
@@ -140,7 +141,7 @@ size_t entries_read(const char *cell, uint8_t (*hash)[32], size_t most)
 
 /* What was erased is unreadable at once, also for somebody who takes the disk; what was seen as signed, the
  * signer remembers. */
-static bool check_disk(struct checking *c, const char *path)
+static bool check_slots(struct checking *c, const char *path)
 {
     char name[256];
     uint8_t slot[64];
@@ -158,12 +159,41 @@ static bool check_disk(struct checking *c, const char *path)
     return true;
 }
 
-static bool check_head(struct checking *c)
+static bool read_head(struct checking *c, const char *path)
 {
+    struct io_dir *d;
+    struct io_file *f = NULL;
+    struct ledger_head head = {0};
+    uint64_t generation;
+    if (io_dir_open(path, &d) != BOURN_OK)
+        return wrong(c, "%s", err_text());
+    enum bourn_err err = io_open(d, "signer/head", IO_READ, &f);
+    if (err == BOURN_OK)
+        err = ledger_head_read(f, &head, &generation);
+    io_close(f);
+    io_dir_close(d);
+    c->head_before = head.size;
+    return err == BOURN_OK || err == BOURN_E_NOT_FOUND ? true : wrong(c, "the signer's head: %s", err_text());
+}
+
+/* Whatever stands published, the signer has remembered before. */
+static bool check_head(struct checking *c, const char *path)
+{
+    char name[256], text[256] = "";
+    snprintf(name, sizeof name, "%s/ledger/checkpoint", path);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && pread(fd, text, sizeof text - 1, 0) < 0)
+        text[0] = '\0';
+    close(fd);
+    const char *line = strchr(text, '\n');
+    uint64_t published = line ? strtoull(line + 1, NULL, 10) : 0;
+    if (published > c->head_before)
+        return wrong(c, "the signer remembers a head of %llu entries, but one of %llu is published",
+                     (unsigned long long)c->head_before, (unsigned long long)published);
     for (size_t i = 0; i < c->e->heads_n && i < HEADS; i++)
-        if (c->e->heads[i].size > c->cell.head.size)
+        if (c->e->heads[i].size > c->head_before)
             return wrong(c, "the signer remembers a head of %llu entries, but a client has seen one of %llu",
-                         (unsigned long long)c->cell.head.size, (unsigned long long)c->e->heads[i].size);
+                         (unsigned long long)c->head_before, (unsigned long long)c->e->heads[i].size);
     return true;
 }
 
@@ -369,17 +399,17 @@ bool check_cell(const char *path, const struct expectation *e, const struct entr
     c->lab = token(e, 1);
     c->dog = token(e, 2);
     snprintf(evidence, sizeof evidence, "%s.evidence", path);
-    if (!check_disk(c, path))
+    if (!check_slots(c, path) || !read_head(c, path) || !check_head(c, path))
         return false;
     if (cell_open(&c->cell, path) != BOURN_OK)
         return wrong(c, "it does not start: %s", err_text());
-    if (!check_head(c) || !ask_everything(c))
+    if (!ask_everything(c))
         return false;
     if (c->dog[0] && !save_evidence(c, evidence))
         return false;
     cell_close(&c->cell);
     bool ok =
-        check_receipts(c, path) && check_ledger(c, path, c->dog[0] ? evidence : NULL) && check_disk(c, path);
+        check_receipts(c, path) && check_ledger(c, path, c->dog[0] ? evidence : NULL) && check_slots(c, path);
     unlink(evidence);
     return ok;
 }

@@ -26,7 +26,7 @@ struct options {
     const char *dir, *late, *keep;
     struct trace_lost lost[TRACE_LOST_MAX];
     unsigned lost_n;
-    const char *trace; /* with --build: this trace, this cut */
+    const char *trace, *make_trace, *root; /* for test_processes.py: make a trace, build a state of one */
     size_t cut;
 };
 
@@ -36,7 +36,7 @@ struct totals { /* shared by the jobs */
 };
 static struct totals *totals;
 static struct options o = {
-    .states = 300, .workloads = 20, .jobs = 2, .again_percent = 15, .seed = 1, .dir = "/dev/shm"};
+    .states = 300, .workloads = 20, .jobs = 4, .again_percent = 15, .seed = 1, .dir = "/dev/shm"};
 
 static _Noreturn void die(const char *what)
 {
@@ -244,10 +244,13 @@ static void lose(const char *text)
 
 static void read_options(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"states", 1, NULL, 's'}, {"workloads", 1, NULL, 'w'}, {"seed", 1, NULL, 'r'}, {"jobs", 1, NULL, 'j'},
-        {"lose", 1, NULL, 'l'},   {"late", 1, NULL, 'a'},      {"find", 0, NULL, 'f'}, {"dir", 1, NULL, 'd'},
-        {"keep", 1, NULL, 'k'},   {"trace", 1, NULL, 't'},     {"cut", 1, NULL, 'c'},  {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"states", 1, NULL, 's'},     {"workloads", 1, NULL, 'w'},
+                                                 {"seed", 1, NULL, 'r'},       {"jobs", 1, NULL, 'j'},
+                                                 {"lose", 1, NULL, 'l'},       {"late", 1, NULL, 'a'},
+                                                 {"find", 0, NULL, 'f'},       {"dir", 1, NULL, 'd'},
+                                                 {"keep", 1, NULL, 'k'},       {"trace", 1, NULL, 't'},
+                                                 {"make-trace", 1, NULL, 'm'}, {"root", 1, NULL, 'o'},
+                                                 {"cut", 1, NULL, 'c'},        {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         switch (c) {
         case 's':
@@ -280,6 +283,12 @@ static void read_options(int argc, char **argv)
         case 't':
             o.trace = optarg;
             break;
+        case 'm':
+            o.make_trace = optarg;
+            break;
+        case 'o':
+            o.root = optarg;
+            break;
         case 'c':
             o.cut = strtoull(optarg, NULL, 10);
             break;
@@ -294,6 +303,11 @@ int main(int argc, char **argv)
     read_options(argc, argv);
     if (crypto_init() != BOURN_OK)
         return 2;
+    if (o.make_trace && o.root) {
+        struct trace_head *h = trace_make(o.make_trace, o.root);
+        memcpy(h->lost, o.lost, sizeof h->lost);
+        return 0;
+    }
     if (o.trace) { /* one state of a kept trace, built in --dir */
         struct trace_head *h = trace_open(o.trace);
         struct disk *d = disk_load(h);

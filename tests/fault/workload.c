@@ -420,6 +420,8 @@ static void do_party(void)
     }
 }
 
+static uint64_t seen_size; /* entries under the last checkpoint seen */
+
 static void see_checkpoint(void)
 {
     static char last[TEXT_BYTES];
@@ -432,6 +434,7 @@ static void see_checkpoint(void)
         return;
     struct story s = {.kind = STORY_HEAD, .told = true, .slot = UINT64_MAX, .receipt = UINT64_MAX};
     s.size = strtoull(line + 1, NULL, 10);
+    seen_size = s.size;
     memcpy(s.text, a->body, a->n + 1);
     memcpy(last, a->body, a->n + 1);
     recorder_mark(&s, sizeof s);
@@ -440,8 +443,11 @@ static void see_checkpoint(void)
 static void see_evidence(void)
 {
     send_batch();
+    if (!seen_size)
+        return;
     struct request *r = next(REQ_EVIDENCE, m->dog, "dpv:LegalCompliance", 200);
-    snprintf(bodies[0], REQUEST_BYTES, "{\"from\":0,\"to\":%d}", 8);
+    snprintf(bodies[0], REQUEST_BYTES, "{\"from\":0,\"to\":%llu}",
+             (unsigned long long)(seen_size < 64 ? seen_size : 64));
     stories[0].kind = STORY_HEAD; /* the receipt is all that is asked of it */
     send_one(r);
 }
@@ -489,9 +495,9 @@ static void one_step(void)
         do_erase();
     else if (dice < 90)
         do_party();
-    else if (dice < 95)
+    else if (dice < 96)
         see_checkpoint();
-    else if (dice < 97)
+    else if (dice < 98)
         see_evidence();
     else
         usleep((useconds_t)below(60) * 1000);
