@@ -97,9 +97,11 @@ static void seeds_request(void)
                 buf_printf(&b, "%s\n",
                            strcmp(h, "Authorization") == 0   ? "Bearer bourn_abc"
                            : strcmp(h, "Bourn-Purpose") == 0 ? "dpv:ServiceProvision"
-                           : strcmp(h, "Content-Type") == 0  ? "application/json"
-                           : strcmp(h, "If-Match") == 0      ? (p & 1 ? "\"3\"" : "")
-                                                             : "");
+                           : strcmp(h, "Content-Type") == 0
+                               ? (m == 3 ? "application/merge-patch+json" : "application/json")
+                           : strcmp(h, "If-Match") == 0        ? (p & 1 ? "\"3\"" : "")
+                           : strcmp(h, "Idempotency-Key") == 0 ? (p & 2 ? "k-1" : "")
+                                                               : "");
             }
             if (m == 1 || m == 2 || m == 3)
                 buf_put_str(&b, "{\"from\":0,\"to\":9}");

@@ -32,10 +32,11 @@ static void seeds_request(void)
     struct buf b;
     buf_init(&b, 4096);
     for (uint32_t op = 1; op <= REQ_OP_MAX; op++)
-        for (unsigned fields = 0; fields < 256; fields++) {
+        for (unsigned fields = 0; fields < 1024; fields++) {
             struct request r = {.id = 7, .op = op, .number = fields & 1, .version = fields >> 1 & 1}, got;
-            struct slice *slices[] = {&r.token, &r.purpose, &r.subject, &r.collection, &r.path, &r.body};
-            for (unsigned i = 0; i < 6; i++)
+            struct slice *slices[] = {&r.token, &r.purpose, &r.subject, &r.collection,
+                                      &r.path,  &r.body,    &r.fields,  &r.key};
+            for (unsigned i = 0; i < 8; i++)
                 if (fields >> (2 + i) & 1)
                     *slices[i] = slice_str("dpv:x");
             buf_clear(&b);
