@@ -102,7 +102,8 @@ struct replay {
     struct buf bundle, rows, tile, note;
     struct slice *collection; /* names that records refer to, owned */
     size_t collections_n;
-    uint64_t size, index; /* of the checkpoint; of the entry at hand */
+    struct merkle_checkpoint *heads; /* the earlier ones, opened */
+    uint64_t size, index;            /* of the checkpoint; of the entry at hand */
     const struct entry *entry;
     struct slice bytes;
     const struct gate_pack *packs[PACKS_MAX]; /* in force for the entry at hand */

@@ -40,36 +40,35 @@ static enum bourn_err open_checkpoint(struct replay *v, struct merkle_checkpoint
 }
 
 /* The earlier heads of this size: the root must be the same. */
-static enum bourn_err check_heads(struct replay *v, uint64_t size)
+static void check_heads(struct replay *v, uint64_t size)
 {
     for (size_t i = 0; i < v->o->heads_n; i++) {
-        struct merkle_checkpoint head;
         struct merkle_hash root;
-        enum bourn_err err = merkle_checkpoint_open(v->o->heads[i], &v->o->key, &head);
-        if (err != BOURN_OK)
-            return err;
-        if (head.size != size)
+        if (v->heads[i].size != size)
             continue;
         merkle_edge_root(&v->tree.edge, &root);
         clauses_count(v, BIT(CLAUSE_V1) | BIT(CLAUSE_S1), COUNT_EXAMINED);
-        if (memcmp(root.b, head.root.b, 32) != 0)
+        if (memcmp(root.b, v->heads[i].root.b, 32) != 0)
             finding_at(v, CLAUSE_V1, true, size,
                        "the earlier head of this size has another root: history was rewritten");
         else if (size > 0)
             v->rep->heads++;
     }
-    return BOURN_OK;
 }
 
-static enum bourn_err check_rolled_back(struct replay *v)
+/* Reads the earlier heads once, with their signatures; each entry is then compared with sizes alone. */
+static enum bourn_err open_heads(struct replay *v)
 {
+    v->heads = calloc(v->o->heads_n + 1, sizeof *v->heads);
+    if (!v->heads)
+        return err_set(BOURN_E_MEMORY, "out of memory for earlier heads");
     for (size_t i = 0; i < v->o->heads_n; i++) {
-        struct merkle_checkpoint head;
-        enum bourn_err err = merkle_checkpoint_open(v->o->heads[i], &v->o->key, &head);
+        struct merkle_checkpoint *head = &v->heads[i];
+        enum bourn_err err = merkle_checkpoint_open(v->o->heads[i], &v->o->key, head);
         if (err != BOURN_OK)
             return err_set(err, "an earlier head is not a checkpoint signed by this log's key");
-        if (head.size > v->size)
-            finding_at(v, CLAUSE_V1, true, head.size,
+        if (head->size > v->size)
+            finding_at(v, CLAUSE_V1, true, head->size,
                        "an earlier head has this size, the log now %llu: it was rolled back",
                        (unsigned long long)v->size);
     }
@@ -109,10 +108,9 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
     v->entry = &e;
     merkle_leaf(&leaf, bytes);
     enum bourn_err err = tree_append(v, &leaf);
-    if (err == BOURN_OK)
-        err = check_heads(v, v->tree.edge.size);
     if (err != BOURN_OK)
         return err;
+    check_heads(v, v->tree.edge.size);
     v->rep->entries++;
     arena_reset(&v->entry_arena);
     err = entry_decode(bytes, &v->entry_arena, &e);
@@ -294,6 +292,7 @@ out:
 
 static void replay_release(struct replay *v)
 {
+    free(v->heads);
     people_release(&v->people);
     world_free(v->world);
     evidence_close(&v->evidence);
@@ -314,8 +313,8 @@ static enum bourn_err replay(struct replay *v)
     struct merkle_checkpoint cp;
     TRY(evidence_open(&v->evidence, v->o));
     TRY(open_checkpoint(v, &cp));
-    TRY(check_rolled_back(v));
-    TRY(check_heads(v, 0));
+    TRY(open_heads(v));
+    check_heads(v, 0);
     TRY(replay_to(v, &cp));
     TRY(catch_up(v));
     if (v->o->save_head && v->rep->count[CLAUSE_S1].violated + v->rep->count[CLAUSE_V1].violated == 0)
