@@ -108,14 +108,15 @@ uint64_t act_party_end(struct forge_log *l, uint64_t party)
     return forge_last(l);
 }
 
-uint64_t act_collection(struct forge_log *l, struct slice name, uint64_t version, const char *extra_field)
+uint64_t act_collection(struct forge_log *l, struct slice name, uint64_t version, const char *extra_field,
+                        uint64_t retention_s)
 {
     struct entry_field fields[] = {
         {slice_str("name"), FIELD_TEXT, FIELD_REQUIRED},
         {slice_str("note"), FIELD_TEXT, FIELD_SENSITIVE},
         {slice_str(extra_field ? extra_field : ""), FIELD_TEXT, 0},
     };
-    struct entry e = {.kind = ENTRY_COLLECTION, .name = name, .version = version};
+    struct entry e = {.kind = ENTRY_COLLECTION, .name = name, .version = version, .retention = retention_s};
     e.fields_declared = keep(l, fields, sizeof fields);
     e.fields_declared_n = extra_field ? 3 : 2;
     entry_set(&e, E_NAME);
@@ -159,8 +160,10 @@ void act_cast(struct forge_log *l, struct cast *c, const char *suffix)
                             AUDIT_PURPOSE, "dpv:LegalObligation", NULL);
     c->collection = forge_text(l, "people%s", suffix);
     c->other_collection = forge_text(l, "visits%s", suffix);
-    act_collection(l, c->collection, 1, NULL);
-    act_collection(l, c->other_collection, 1, NULL);
+    c->letters = forge_text(l, "letters%s", suffix);
+    act_collection(l, c->collection, 1, NULL, 0);
+    act_collection(l, c->other_collection, 1, NULL, 0);
+    act_collection(l, c->letters, 1, NULL, LETTER_S);
     c->notice = add_notice(l, forge_text(l, "research%s", suffix));
 }
 
@@ -380,6 +383,41 @@ struct forge_entry *act_deleted(struct cast *c, struct puppet *p, uint64_t id)
     struct forge_row r = row_of(p);
     struct entry e = about_records(c, ENTRY_DELETED, c->app, HOME_PURPOSE, c->collection);
     set_bases(c->l, &r.r, GRADE_GROUND, c->app);
+    set_records(c->l, &r.r, id);
+    return add(c, &e, &r, &p, 1);
+}
+
+struct forge_entry *act_letter(struct cast *c, struct puppet *p)
+{
+    struct forge_row r = row_of(p);
+    struct row_record x = {.id = ++p->letters, .version = 1};
+    struct entry e = about_records(c, ENTRY_STORED, c->app, HOME_PURPOSE, c->letters);
+    crypto_random(x.commit, 32);
+    r.r.stored = keep(c->l, &x, sizeof x);
+    r.r.stored_n = 1;
+    row_set(&r.r, R_STORED);
+    set_bases(c->l, &r.r, GRADE_GROUND, c->app);
+    p->letter_time = c->l->time;
+    return add(c, &e, &r, &p, 1);
+}
+
+struct forge_entry *act_letter_read(struct cast *c, struct puppet *p)
+{
+    struct forge_row r = row_of(p);
+    struct entry e = about_records(c, ENTRY_DISCLOSED, c->app, HOME_PURPOSE, c->letters);
+    e.operation = OP_READ;
+    entry_set(&e, E_OPERATION);
+    set_bases(c->l, &r.r, GRADE_GROUND, c->app);
+    set_records(c->l, &r.r, p->letters);
+    return add(c, &e, &r, &p, 1);
+}
+
+struct forge_entry *act_expired(struct cast *c, struct slice collection, struct puppet *p, uint64_t id)
+{
+    struct forge_row r = row_of(p);
+    struct entry e = {.kind = ENTRY_EXPIRED, .collection = collection, .cause = slice_str("retention")};
+    entry_set(&e, E_COLLECTION);
+    entry_set(&e, E_CAUSE);
     set_records(c->l, &r.r, id);
     return add(c, &e, &r, &p, 1);
 }

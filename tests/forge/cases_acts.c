@@ -268,12 +268,78 @@ static at schema_swapped(struct cast *c)
     struct puppet p, *one = &p;
     static const struct slice field = {(const uint8_t *)"diagnosis", 9};
     forge_person(c, &p, false);
-    act_collection(c->l, c->collection, 2, "diagnosis");
+    act_collection(c->l, c->collection, 2, "diagnosis", 0);
     struct forge_entry *f =
         act_disclosed(c, c->app, HOME_PURPOSE, c->collection, &one, 1, GRADE_GROUND, c->app);
     f->e.fields = &field;
     f->e.fields_n = 1;
     entry_set(&f->e, E_FIELDS);
+    return forge_here(c);
+}
+
+static at expired_early(struct cast *c)
+{
+    struct puppet p;
+    forge_person(c, &p, false);
+    act_letter(c, &p);
+    c->l->time += LETTER_S - 1;
+    act_expired(c, c->letters, &p, p.letters);
+    return forge_here(c);
+}
+
+/* A collection whose records live for ever: deleting one is somebody's act, with a party and a basis. */
+static at expired_without_end(struct cast *c)
+{
+    struct puppet p;
+    forge_person(c, &p, false);
+    c->l->time += 365 * 86400;
+    act_expired(c, c->collection, &p, p.records);
+    return forge_here(c);
+}
+
+static at expired_twice(struct cast *c)
+{
+    struct puppet p;
+    forge_person(c, &p, false);
+    act_letter(c, &p);
+    c->l->time += LETTER_S;
+    act_expired(c, c->letters, &p, p.letters);
+    act_expired(c, c->letters, &p, p.letters);
+    return forge_here(c);
+}
+
+static at read_after_retention(struct cast *c)
+{
+    struct puppet p;
+    forge_person(c, &p, false);
+    act_letter(c, &p);
+    c->l->time += LETTER_S - 1;
+    act_letter_read(c, &p); /* its last second */
+    c->l->time += 1;
+    act_letter_read(c, &p);
+    return forge_here(c);
+}
+
+static at read_after_expiry(struct cast *c)
+{
+    struct puppet p;
+    forge_person(c, &p, false);
+    act_letter(c, &p);
+    c->l->time += LETTER_S;
+    act_expired(c, c->letters, &p, p.letters);
+    act_letter_read(c, &p);
+    return forge_here(c);
+}
+
+/* A longer retention counts only once it is in force. */
+static at retention_swapped(struct cast *c)
+{
+    struct puppet p;
+    forge_person(c, &p, false);
+    act_collection(c->l, c->letters, 2, NULL, 365 * 86400);
+    act_letter(c, &p);
+    c->l->time += LETTER_S;
+    act_letter_read(c, &p);
     return forge_here(c);
 }
 
@@ -314,6 +380,12 @@ const struct forge_case forge_cases_acts[] = {
     {"policy-swapped", policy_swapped, "a lax pack in force for one entry"},
     {"no-policy", no_policy, "a decision under no pack at all"},
     {"schema-swapped", schema_swapped, "a field of a schema that is not in force yet"},
+    {"expired-early", expired_early, "a record expires a second before its retention is over"},
+    {"expired-without-end", expired_without_end, "a record expires that has no retention"},
+    {"expired-twice", expired_twice, "a record expires again"},
+    {"read-after-retention", read_after_retention, "a record is disclosed when its retention is over"},
+    {"read-after-expiry", read_after_expiry, "a record is disclosed that had expired"},
+    {"retention-swapped", retention_swapped, "a longer retention that is not in force yet"},
     {"undeclared-collection", undeclared_collection, "a collection that was never declared"},
     {NULL, NULL, NULL},
 };

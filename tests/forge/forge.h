@@ -64,12 +64,14 @@ struct puppet { /* a person whose key the operator made up */
     uint8_t label[16], public_key[32], secret[64];
     uint64_t head, key, consent;
     uint64_t records;                   /* ids 1..records of the first collection are stored, at version 1 */
+    uint64_t letters, letter_time;      /* the same of the one with a retention; when the last was stored */
     struct consent_statement statement; /* the last one */
 };
+enum { LETTER_S = 40 };
 struct cast { /* who and what the acts are about */
     struct forge_log *l;
     uint64_t app, lab, other_lab, shop, watchdog, notice;
-    struct slice collection, other_collection;
+    struct slice collection, other_collection, letters; /* letters live for LETTER_S */
 };
 extern const char HOME_PURPOSE[], LAB_PURPOSE[], LAB_PURPOSE_2[], AUDIT_PURPOSE[];
 
@@ -77,7 +79,8 @@ void act_cast(struct forge_log *l, struct cast *c, const char *suffix);
 uint64_t act_party(struct forge_log *l, struct slice name, const char *kind, const char *jurisdiction,
                    uint32_t rights, const char *purpose, const char *ground, const char *purpose_2);
 uint64_t act_party_end(struct forge_log *l, uint64_t party);
-uint64_t act_collection(struct forge_log *l, struct slice name, uint64_t version, const char *extra_field);
+uint64_t act_collection(struct forge_log *l, struct slice name, uint64_t version, const char *extra_field,
+                        uint64_t retention_s);
 void act_person(struct puppet *p);
 uint64_t act_enrolled(struct cast *c, struct puppet **p, size_t n);
 /* One new record for each. */
@@ -99,6 +102,10 @@ struct forge_entry *act_disclosed(struct cast *c, uint64_t party, const char *pu
                                   uint64_t basis);
 struct forge_entry *act_evidence(struct cast *c, struct puppet **p, size_t n);
 struct forge_entry *act_deleted(struct cast *c, struct puppet *p, uint64_t id);
+/* One letter more, the last one read by the app, the last one's time over. */
+struct forge_entry *act_letter(struct cast *c, struct puppet *p);
+struct forge_entry *act_letter_read(struct cast *c, struct puppet *p);
+struct forge_entry *act_expired(struct cast *c, struct slice collection, struct puppet *p, uint64_t id);
 struct forge_entry *act_erased(struct cast *c, struct puppet *p);
 struct forge_entry *act_refused(struct cast *c, uint64_t party);
 

@@ -12,7 +12,7 @@ enum { PEOPLE = 400, START_S = 1767225600 };
 
 struct life {
     struct puppet p;
-    bool enrolled, erased, has_key, lab, shop;
+    bool enrolled, erased, has_key, lab, shop, letter;
     uint64_t shop_consent, deleted;
 };
 
@@ -121,6 +121,15 @@ static void live(struct cast *c, struct life *x, uint64_t dice)
         act_enrolled(c, &p, 1);
         act_stored(c, c->app, &p, 1);
         x->enrolled = true;
+    } else if (x->letter && c->l->time >= p->letter_time + LETTER_S) {
+        act_expired(c, c->letters, p, p->letters);
+        x->letter = false;
+    } else if (dice % 13 == 4) {
+        if (x->letter)
+            act_letter_read(c, p);
+        else
+            act_letter(c, p);
+        x->letter = true;
     } else if (!x->has_key && dice % 3 == 0) {
         act_key(c, p, p->secret);
         x->has_key = true;
@@ -189,7 +198,7 @@ static void run(const char *dir, size_t entries)
         if (turn % 4000 == 3999)
             replace_lab(&c, people);
         else if (turn % 3000 == 150)
-            act_collection(&l, c.collection, ++versions, "extra");
+            act_collection(&l, c.collection, ++versions, "extra", 0);
         else if (turn % 300 == 250)
             erase_somebody(&c, people);
         else if (turn % 50 == 20)
