@@ -50,18 +50,24 @@
 #define JOURNAL_SEGMENTS_MIN 3       /* preallocated when a cell is made */
 #define JOURNAL_SEGMENTS_MAX 64      /* then writes wait for the derived files to catch up */
 #define JOURNAL_SEGMENTS_RESERVED 1  /* usable only for withdrawals and erasures */
-#define PREV_SAVE_BYTES (256u << 20) /* journal after which prev is saved, so that segments are used again */
+#define PREV_SAVE_BYTES (256u << 20) /* journal after which prev is saved, so that segments are used again   \
+                                      */
 #define STORE_COMMIT_ROWS 1000       /* LMDB commits after so many changed rows … */
 #define STORE_COMMIT_MS 1000         /* … or this time, whichever is first */
 #define STORE_MAP_BYTES (1ull << 40) /* address space LMDB may grow into */
 #define SWEEP_ROWS_PER_TICK 2000     /* records of erased people deleted per tick */
 #define CHECKPOINT_INTERVAL_MS 1000  /* at most, while there are new entries */
+#define CHECKPOINT_LATE_MS_MAX 10000 /* entries unsigned for longer: no disclosure, no write */
 #define CLOCK_BACK_S_MAX 5           /* clock behind the last entry by more: no disclosure */
 #define POLICY_DELAY_S_DEFAULT 86400
 #define SIGNED_WAIT_MS_MAX 10000 /* a transfer waits this long for its checkpoint, then 503 */
 #define CONNECTIONS_MAX 4096
 #define CONNECTIONS_PER_IP_MAX 1024
 #define CONNECTION_IDLE_S 60
+#define STREAM_TAIL_BYTES_MAX (128u << 10) /* lines that front adds to a page of a streamed answer */
+#define IMPORT_CUT_BYTES_MAX (1u << 20)    /* front cuts an uploaded import into batches of this size */
+#define IMPORT_REJECTS_LISTED_MAX 1000     /* rejected lines that the answer to an upload names */
+#define TLS_PEM_BYTES_MAX (64u << 10)      /* a certificate chain, or its key */
 #define HTTP_BODIES_BYTES_MAX (256u << 20) /* bodies that are being read, of all connections */
 #define HEALTH_WAIT_MS_MAX 2000            /* /healthz: vault must answer in this time */
 #define ANSWER_WAIT_MS_MAX 30000           /* any other request: then 503 */

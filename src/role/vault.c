@@ -144,7 +144,9 @@ static enum bourn_err take_admin(struct vault_role *x, bool *more)
     return BOURN_OK;
 }
 
-static enum bourn_err turn(struct vault_role *x, int timeout_ms, int control, bool *drain)
+/* One turn: what is ready is read, decided, made durable and answered. *more: a batch was full, come again at
+ * once. */
+static enum bourn_err turn(struct vault_role *x, int timeout_ms, int control, bool *drain, bool *more)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct pollfd p[3 + 1 + ADMIN_CONNECTIONS_MAX];
@@ -159,12 +161,10 @@ static enum bourn_err turn(struct vault_role *x, int timeout_ms, int control, bo
     }
     *drain = p[2].revents != 0;
     admin_io(x->admin, p + 3, n);
-    do {
-        TRY(take_front(x, &more_front));
-        TRY(take_admin(x, &more_admin));
-        TRY(vault_commit(x->vault));
-        TRY(ring_kick(x->front));
-    } while (more_front || more_admin);
+    TRY(take_front(x, &more_front));
+    TRY(take_admin(x, &more_admin));
+    TRY(vault_commit(x->vault));
+    *more = more_front || more_admin;
     if (p[1].revents)
         TRY(vault_published(x->vault));
     TRY(ring_kick(x->front));
@@ -177,7 +177,7 @@ static enum bourn_err serve(struct vault_role *x, int control)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     unsigned next_ms = 0;
-    bool drain = false;
+    bool drain = false, more = false;
     uint64_t due = 0;
     while (!drain) {
         uint64_t now = clock_mono_ms();
@@ -187,7 +187,7 @@ static enum bourn_err serve(struct vault_role *x, int control)
             due = clock_mono_ms() + next_ms;
             now = clock_mono_ms();
         }
-        TRY(turn(x, (int)(due > now ? due - now : 0), control, &drain));
+        TRY(turn(x, more || due <= now ? 0 : (int)(due - now), control, &drain, &more));
     }
     err = BOURN_OK;
 out:

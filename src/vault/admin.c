@@ -153,7 +153,7 @@ enum bourn_err handle_party(struct vault *v, const struct request *r, const stru
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct json_value body;
-    struct entry e = {.kind = ENTRY_PARTY};
+    struct entry e = {.kind = ENTRY_PARTY, .time = v->now};
     struct buf token;
     uint8_t secret[32], hash[32], value[16];
     static const enum entry_key keys[] = {E_NAME,       E_LEGAL_NAME, E_CONTACT,  E_JURISDICTION,
@@ -196,7 +196,7 @@ enum bourn_err handle_party_end(struct vault *v, const struct request *r, const 
                                 struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct entry e = {.kind = ENTRY_PARTY};
+    struct entry e = {.kind = ENTRY_PARTY, .time = v->now};
     const struct gate_party *p = world_party_named(v->world, r->path);
     (void)none;
     if (!p) {
@@ -411,7 +411,7 @@ enum bourn_err handle_collection(struct vault *v, const struct request *r, const
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct json_value body;
-    struct entry e = {.kind = ENTRY_COLLECTION};
+    struct entry e = {.kind = ENTRY_COLLECTION, .time = v->now};
     static const enum entry_key keys[] = {E_NAME, E_VERSION, E_FIELDS_DECLARED, E_RETENTION, E_SENSITIVE};
     (void)none;
     if (!body_object(r, &body, a))
@@ -481,7 +481,7 @@ enum bourn_err handle_notice(struct vault *v, const struct request *r, const str
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct json_value body;
-    struct entry e = {.kind = ENTRY_NOTICE};
+    struct entry e = {.kind = ENTRY_NOTICE, .time = v->now};
     uint8_t key[8];
     static const enum entry_key keys[] = {E_NAME, E_VERSION, E_LANGUAGE, E_HASH};
     (void)none;
@@ -519,7 +519,7 @@ enum bourn_err handle_pack(struct vault *v, const struct request *r, const struc
                            struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct entry e = {.kind = ENTRY_POLICY};
+    struct entry e = {.kind = ENTRY_POLICY, .time = v->now};
     struct gate_pack pack;
     const struct world_policy *old;
     static const enum entry_key keys[] = {E_NAME, E_VERSION, E_YAML, E_RULES};

@@ -41,6 +41,8 @@ static enum bourn_err put_rows(struct vault *v, struct entry *e, struct staged_r
     }
     if (n)
         qsort(rows, n, sizeof *rows, by_label);
+    for (size_t i = 1; i < n; i++)
+        bourn_assert(by_label(&rows[i - 1], &rows[i]) != 0); /* each person once: the callers see to it */
     for (size_t i = 0; i < n; i++) {
         size_t at = out->n;
         buf_put_be(out, 0, 4);
@@ -62,7 +64,8 @@ enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *
     const char *clause = "";
     buf_init(&bytes, ENTRY_BYTES_MAX);
     buf_init(&row_bytes, ROWS_BYTES_MAX);
-    e->time = v->last_time = v->now;
+    bourn_assert(e->time == v->now); /* whoever changed a person's state with this entry saw the same time */
+    v->last_time = v->now;
     crypto_random(e->salt, sizeof e->salt);
     entry_set(e, E_KIND);
     entry_set(e, E_TIME);
@@ -237,7 +240,7 @@ enum bourn_err vault_commit(struct vault *v)
         if (err)
             goto out;
         if (v->entries_n)
-            worker_push(v->worker, buf_slice(&v->entries), v->sequence, urgent);
+            worker_push(v->worker, buf_slice(&v->entries), v->batch_first, v->sequence, urgent);
     }
     TRY(answer_durable(v, &urgent));
     batch_clear(v);

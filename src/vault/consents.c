@@ -305,7 +305,7 @@ static enum bourn_err stage_consent(struct vault *v, const struct gate_party *p,
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     const char *clause = "";
-    struct entry e = {.kind = ENTRY_CONSENT, .party = p->index};
+    struct entry e = {.kind = ENTRY_CONSENT, .time = v->now, .party = p->index};
     struct staged_row staged = {.number = s->number, .generation = ++s->generation};
     struct row *row = &staged.row;
     struct evidence ev = {1, ss->canonical, ss->signature, ss->public_key};
@@ -336,8 +336,8 @@ static enum bourn_err stage_consent(struct vault *v, const struct gate_party *p,
         answer_problem(a, 422, "statement_malformed", "%s", err_text());
         return BOURN_OK;
     }
-    TRY(subject_put_evidence(v, s, v->next_index, &ev, row->evidence));
     TRY(person_apply(&s->person, v->next_index, &e, row, &clause));
+    TRY(subject_put_evidence(v, s, v->next_index, &ev, row->evidence));
     be_put(index_be, v->next_index, 8);
     TRY(batch_put(v, STORE_USED, slice_of(x->used, 32), slice_of(index_be, 8)));
     for (size_t i = 0; i < row->recipients_n; i++) {
@@ -416,12 +416,17 @@ static void put_texts(struct buf *b, const char *name, struct gate_list list)
     buf_put_str(b, "]");
 }
 
+/* What a person consented to is shown at home alone. */
 enum bourn_err handle_consents(struct vault *v, const struct request *r, const struct gate_party *p,
                                struct answer *a)
 {
     struct subject s;
     bool found;
-    (void)p;
+    if (!slice_eq(p->jurisdiction, world_domicile(v->world))) {
+        answer_problem(a, 403, "crossing_refused",
+                       "a person's consents are listed to parties of the domicile alone");
+        return BOURN_OK;
+    }
     enum bourn_err err = find_or_404(v, r, &s, a, &found);
     if (err || !found)
         return err;
@@ -474,7 +479,7 @@ enum bourn_err handle_withdraw(struct vault *v, const struct request *r, const s
         answer_problem(a, 409, "consent_withdrawn", "this consent was withdrawn before");
         goto out;
     }
-    struct entry e = {.kind = ENTRY_WITHDRAWN, .party = p->index};
+    struct entry e = {.kind = ENTRY_WITHDRAWN, .time = v->now, .party = p->index};
     struct staged_row staged = {.number = s.number, .generation = ++s.generation};
     entry_set(&e, E_PARTY);
     row_begin(&staged.row, &s);

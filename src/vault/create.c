@@ -105,6 +105,7 @@ static enum bourn_err put_genesis(struct vault *v, const struct vault_genesis *g
     char age[24], skew[24];
     uint64_t index;
     struct entry e = {.kind = ENTRY_GENESIS,
+                      .time = v->now,
                       .origin = slice_str(g->origin),
                       .domicile = slice_str(g->domicile),
                       .legal_name = slice_str(g->controller),
@@ -120,7 +121,8 @@ static enum bourn_err put_genesis(struct vault *v, const struct vault_genesis *g
     TRY(batch_entry(v, &e, NULL, 0, &index));
     for (size_t i = 0; i < g->packs_n; i++) {
         struct gate_pack pack;
-        struct entry p = {.kind = ENTRY_POLICY, .yaml = g->packs[i].yaml, .rules = g->packs[i].rules};
+        struct entry p = {
+            .kind = ENTRY_POLICY, .time = v->now, .yaml = g->packs[i].yaml, .rules = g->packs[i].rules};
         TRY(gate_pack_decode(p.rules, &v->arena, &pack));
         p.name = pack.name;
         p.version = pack.version;
@@ -134,7 +136,7 @@ static enum bourn_err put_genesis(struct vault *v, const struct vault_genesis *g
     snprintf(skew, sizeof skew, "%d", KEY_STATEMENT_SKEW_S_MAX);
     struct entry_setting settings[] = {{slice_str("key_statement_skew_s"), slice_str(skew)},
                                        {slice_str("statement_age_s"), slice_str(age)}};
-    struct entry c = {.kind = ENTRY_CONFIG, .settings = settings, .settings_n = 2};
+    struct entry c = {.kind = ENTRY_CONFIG, .time = v->now, .settings = settings, .settings_n = 2};
     entry_set(&c, E_SETTINGS);
     TRY(batch_entry(v, &c, NULL, 0, &index));
     err = vault_commit(v);

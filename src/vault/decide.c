@@ -29,9 +29,10 @@ bool crossing(const struct vault *v, const struct asked *q)
     return !slice_eq(q->party->jurisdiction, world_domicile(v->world));
 }
 
-void entry_begin(const struct asked *q, uint32_t kind, struct entry *e)
+void entry_begin(const struct vault *v, const struct asked *q, uint32_t kind, struct entry *e)
 {
-    *e = (struct entry){.kind = kind, .party = q->party->index, .destination = q->party->jurisdiction};
+    *e = (struct entry){
+        .kind = kind, .time = v->now, .party = q->party->index, .destination = q->party->jurisdiction};
     entry_set(e, E_PARTY);
     entry_set(e, E_DESTINATION);
     if (q->purpose.n) {
@@ -60,6 +61,7 @@ static enum bourn_err refusal_entry(struct vault *v, struct refusal *f, uint64_t
     if (!p)
         return BOURN_OK;
     struct entry e = {.kind = ENTRY_REFUSED,
+                      .time = v->now,
                       .party = f->party,
                       .destination = p->jurisdiction,
                       .operation = f->operation,

@@ -158,7 +158,7 @@ enum bourn_err handle_evidence(struct vault *v, const struct request *r, const s
     for (size_t at = 0; at < o.rows_n; at += EVIDENCE_ROWS_PER_ENTRY_MAX) {
         struct entry e;
         size_t n = o.rows_n - at < EVIDENCE_ROWS_PER_ENTRY_MAX ? o.rows_n - at : EVIDENCE_ROWS_PER_ENTRY_MAX;
-        entry_begin(&o.q, ENTRY_DISCLOSED, &e);
+        entry_begin(v, &o.q, ENTRY_DISCLOSED, &e);
         TRY(batch_entry(v, &e, o.rows + at, n, &a->receipt));
         v->disclosures++;
     }

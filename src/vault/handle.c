@@ -92,6 +92,23 @@ static void read_clocks(struct vault *v, bool *backwards)
     v->now_ms = clock_mono_ms();
 }
 
+/* Nothing is disclosed or stored while checkpoints do not come: what is not signed can still be denied. False
+ * with the 503 made. */
+static bool ledger_keeps_up(struct vault *v, struct answer *a)
+{
+    struct worker_state ws;
+    worker_state(v->worker, &ws);
+    uint64_t since = ws.signed_ms > ws.waiting_since_ms ? ws.signed_ms : ws.waiting_since_ms;
+    bool late = ws.signed_size < v->batch_first && v->now_ms > since + CHECKPOINT_LATE_MS_MAX;
+    if (!ws.full && !late && ws.backlog_bytes <= LEDGER_BACKLOG_BYTES_MAX)
+        return true;
+    answer_problem(
+        a, 503, "ledger_behind",
+        "the ledger's files and checkpoints are behind: nothing is disclosed or stored until they catch up; "
+        "look at the cell's volume and its signer");
+    return false;
+}
+
 /* Whether the cell can serve an operation of these flags now; false with the 503 made. */
 static bool can_serve(struct vault *v, unsigned flags, bool backwards, struct answer *a)
 {
@@ -110,7 +127,7 @@ static bool can_serve(struct vault *v, unsigned flags, bool backwards, struct an
         answer_problem(
             a, 503, "storage_full",
             "the cell has no room for its journal: nothing is disclosed or stored; free space on its volume");
-    return !full;
+    return !full && (reserved || ledger_keeps_up(v, a));
 }
 
 /* Runs the handler, unless an Idempotency-Key says that it ran before. */
@@ -119,7 +136,8 @@ static enum bourn_err once(struct vault *v, const struct operation_row *o, const
 {
     struct idempotency i;
     bool done = false;
-    if (!r->key.n || !p)
+    bool keeps = o->flags & (CHANGES | RELIEVES) && r->op != REQ_ENROLMENT; /* a code is shown once */
+    if (!r->key.n || !p || !keeps)
         return o->run(v, r, p, a);
     enum bourn_err err = idempotency_find(v, r, p, a, &i, &done);
     if (err || done)
@@ -137,6 +155,8 @@ static void answer_failure(struct answer *a, enum bourn_err err, uint32_t op)
     if (err == BOURN_E_FULL)
         answer_problem(a, 503, "storage_full",
                        "the cell's volume is full: nothing was changed; free space there");
+    else if (err == BOURN_E_CONFLICT)
+        answer_problem(a, 409, "conflict", "%s", err_text());
     else if (err == BOURN_E_LIMIT || err == BOURN_E_MEMORY)
         answer_problem(a, 503, "try_again", "the cell has no room for this request now: nothing was changed");
     else
@@ -176,11 +196,11 @@ enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t r
         return BOURN_OK;
     if (o->flags & RELIEVES)
         v->reserved = true;
-    size_t ops = v->ops.n, entries = v->entries_n;
+    size_t ops = v->ops.n, entries = v->entries_n, heads = v->heads.n;
     enum bourn_err err = once(v, o, r, p, a);
     if (err == BOURN_OK || err == BOURN_E_IO || err == BOURN_E_INTERNAL)
         return err; /* after a failed system call the durable state is unknown: the process exits */
     answer_failure(a, err, r->op);
-    v->spoiled = v->ops.n != ops || v->entries_n != entries;
+    v->spoiled = v->ops.n != ops || v->entries_n != entries || v->heads.n != heads;
     return BOURN_OK;
 }

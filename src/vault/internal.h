@@ -183,9 +183,9 @@ struct staged_row { /* a row of the entry being staged, and whose it is */
     struct row row;
 };
 void row_begin(struct row *row, const struct subject *s); /* label, prev, fresh salt */
-/* Sorts rows by label, fills time, salt, count and root, appends entry and rows to the batch, moves the
- * heads, applies the entry to the world. *index is the entry's. The rows' subjects' person states are the
- * caller's to change. */
+/* e->time is v->now. Sorts rows by label, fills salt, count and root, appends entry and rows to the batch,
+ * moves the heads, applies the entry to the world. *index is the entry's. The rows' subjects' person states
+ * are the caller's to change. */
 enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *rows, size_t rows_n,
                            uint64_t *index) BOURN_MUST_USE;
 /* Moves a person's generation without an entry (a new identifier: nothing that a verdict reads). */
@@ -315,7 +315,7 @@ void decide(struct vault *v, struct asked *q, const struct person *p);
 enum bourn_err refuse(struct vault *v, const struct asked *q, struct answer *a) BOURN_MUST_USE;
 enum bourn_err refusals_flush(struct vault *v, bool all) BOURN_MUST_USE;
 /* Entry fields that stored, deleted and disclosed share. */
-void entry_begin(const struct asked *q, uint32_t kind, struct entry *e);
+void entry_begin(const struct vault *v, const struct asked *q, uint32_t kind, struct entry *e);
 bool crossing(const struct vault *v, const struct asked *q);
 
 /* Handlers: one a request. `p` is the token's party, NULL where the operation needs no token. */
@@ -336,11 +336,13 @@ enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker
 /* During recovery, before it runs: append and flush in the caller's thread. */
 enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t sequence) BOURN_MUST_USE;
 enum bourn_err worker_run(struct worker *w, const struct vault_signer *s) BOURN_MUST_USE;
-void worker_push(struct worker *w, struct slice entries, uint64_t sequence,
-                 bool urgent);      /* aborts out of memory */
-void worker_free(struct worker *w); /* writes what waits, joins */
+/* The entries of one frame, the first at index `first`. Aborts out of memory. */
+void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_t sequence, bool urgent);
+uint64_t worker_size(const struct worker *w); /* entries that the files hold or will hold after recovery */
+void worker_free(struct worker *w);           /* writes what waits, joins */
 int worker_wait_fd(const struct worker *w);
 struct worker_state {
+    uint64_t signed_ms, waiting_since_ms; /* monotonic: of the last checkpoint; since when entries wait */
     uint64_t files_size, files_sequence, signed_size; /* entries in files; last frame in files; published */
     bool failed;                                      /* fatal: `why` says so */
     bool full;                                        /* no space; it tries again */

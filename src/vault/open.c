@@ -161,6 +161,12 @@ static enum bourn_err read_origin(struct vault *v)
     return err;
 }
 
+static bool erased(const void *ctx, uint64_t number)
+{
+    const struct vault *v = ctx;
+    return prev_generation(v->prev, number) == PREV_ERASED;
+}
+
 static enum bourn_err recover(struct vault *v)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
@@ -182,7 +188,16 @@ static enum bourn_err recover(struct vault *v)
     v->sequence = last;
     TRY(load_world(v));
     TRY(replay(v, true));
+    if (worker_size(v->worker) != v->next_index) {
+        err = err_set(BOURN_E_CORRUPT,
+                      "the ledger's files hold %llu entries where the journal has %llu: files and journal do "
+                      "not belong "
+                      "together; restore both from the same time",
+                      (unsigned long long)worker_size(v->worker), (unsigned long long)v->next_index);
+        goto out;
+    }
     TRY(slots_zero_from(v->slots, prev_count(v->prev)));
+    TRY(slots_reconcile(v->slots, prev_count(v->prev), erased, v));
     TRY(slots_sync(v->slots));
     err = BOURN_OK;
 out:

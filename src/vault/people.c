@@ -175,7 +175,7 @@ static enum bourn_err stage_key(struct vault *v, const struct code *code, struct
     enum bourn_err err = BOURN_E_INTERNAL;
     const char *clause = "";
     const struct gate_party *p = world_party(v->world, code->party);
-    struct entry e = {.kind = ENTRY_KEY, .party = p->index};
+    struct entry e = {.kind = ENTRY_KEY, .time = v->now, .party = p->index};
     struct staged_row staged = {.number = s->number, .generation = ++s->generation};
     struct evidence ev = {2, ss->canonical, ss->signature, ss->public_key};
     entry_set(&e, E_PARTY);
@@ -186,8 +186,8 @@ static enum bourn_err stage_key(struct vault *v, const struct code *code, struct
     row_set(&staged.row, R_ACTION);
     row_set(&staged.row, R_VOUCHER);
     row_set(&staged.row, R_EVIDENCE);
-    TRY(subject_put_evidence(v, s, v->next_index, &ev, staged.row.evidence));
     TRY(person_apply(&s->person, v->next_index, &e, &staged.row, &clause));
+    TRY(subject_put_evidence(v, s, v->next_index, &ev, staged.row.evidence));
     struct person_key *k = &s->person.keys[s->person.keys_n - 1];
     memcpy(k->public_key, ss->public_key.p, 32);
     k->known = true;
@@ -251,8 +251,8 @@ enum bourn_err handle_enrolment_done(struct vault *v, const struct request *r, c
     if (signed_statement_get(rest, &v->arena, &ss) != BOURN_OK) {
         answer_problem(a, 422, "statement_malformed", "%s", err_text());
     } else if (key_statement_ok(v, &ss, hash, &s, a)) {
-        TRY(batch_del(v, STORE_CODE, slice_of(hash, 32)));
         TRY(stage_key(v, &code, &s, &ss, a));
+        TRY(batch_del(v, STORE_CODE, slice_of(hash, 32)));
     }
     err = BOURN_OK;
 out:
@@ -274,7 +274,11 @@ enum bourn_err handle_erase(struct vault *v, const struct request *r, const stru
     }
     if (err)
         return err;
-    struct entry e = {.kind = ENTRY_ERASED, .party = p->index, .asked_by = 2, .cause = slice_str("request")};
+    struct entry e = {.kind = ENTRY_ERASED,
+                      .time = v->now,
+                      .party = p->index,
+                      .asked_by = 2,
+                      .cause = slice_str("request")};
     struct staged_row staged = {.number = s.number, .generation = PREV_ERASED};
     entry_set(&e, E_PARTY);
     entry_set(&e, E_ASKED_BY);

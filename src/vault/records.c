@@ -152,7 +152,7 @@ enum bourn_err disclosed_entry(struct vault *v, const struct asked *q, const str
                                size_t fields_n, struct staged_row *rows, size_t rows_n, struct answer *a)
 {
     struct entry e;
-    entry_begin(q, ENTRY_DISCLOSED, &e);
+    entry_begin(v, q, ENTRY_DISCLOSED, &e);
     if (fields_n) {
         e.fields = fields;
         e.fields_n = fields_n;
@@ -310,7 +310,7 @@ static enum bourn_err delete_of(struct vault *v, const struct request *r, const 
         answer_problem(a, 412, "version_conflict", "the record is at another version: read it again");
         return BOURN_OK;
     }
-    entry_begin(q, ENTRY_DELETED, &e);
+    entry_begin(v, q, ENTRY_DELETED, &e);
     TRY(disclosed_row(v, q, s, NULL, 0, &staged));
     staged.row.records = &record;
     staged.row.records_n = 1;

@@ -93,7 +93,7 @@ static enum bourn_err expired_entry(struct vault *v, const struct due *d, size_t
     size_t rows_n = 0;
     const struct world_collection *c = collection_numbered(v, collection);
     struct staged_row *rows = calloc(n + 1, sizeof *rows);
-    struct entry e = {.kind = ENTRY_EXPIRED, .cause = slice_str("retention")};
+    struct entry e = {.kind = ENTRY_EXPIRED, .time = v->now, .cause = slice_str("retention")};
     if (!rows || !c) {
         err = err_set(rows ? BOURN_E_CORRUPT : BOURN_E_MEMORY, "an expired record's collection is not there");
         goto out;

@@ -31,6 +31,9 @@ static bool empty(struct json_value v)
     return v.type == JSON_NULL || (v.type == JSON_STRING && v.raw.n == 2);
 }
 
+#define POINTER_BYTES_MAX 300 /* of a name: a longer one was never declared, and its beginning says enough   \
+                               */
+
 /* A JSON pointer (RFC 6901) to a member of the record. */
 static void pointer(struct buf *why, struct slice raw_name)
 {
@@ -38,7 +41,7 @@ static void pointer(struct buf *why, struct slice raw_name)
     buf_init(&name, raw_name.n);
     json_string_decode(raw_name, &name);
     buf_put_u8(why, '/');
-    for (size_t i = 0; i < name.n; i++) {
+    for (size_t i = 0; i < name.n && i < POINTER_BYTES_MAX; i++) {
         if (name.p[i] == '~')
             buf_put_str(why, "~0");
         else if (name.p[i] == '/')

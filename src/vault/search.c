@@ -207,6 +207,9 @@ static enum bourn_err add_person(struct vault *v, struct finding *f, const struc
     size_t before = f->rel->n;
     struct record_row row;
     *added = false;
+    for (size_t i = 0; i < f->rows_n; i++)
+        if (f->rows[i].number == s->number)
+            return BOURN_OK; /* named twice: a person has one row in an entry, and is disclosed once */
     decide(v, &f->q, &s->person);
     if (f->q.out.verdict != GATE_ALLOW)
         return BOURN_OK;

@@ -256,6 +256,35 @@ out:
     return err;
 }
 
+enum bourn_err slots_reconcile(struct slots *s, uint64_t count,
+                               bool (*erased)(const void *ctx, uint64_t number), const void *ctx)
+{
+    enum { SLOTS_A_READ = 1024 };
+    uint8_t slots[SLOTS_A_READ * SLOT_BYTES];
+    enum bourn_err err = BOURN_OK;
+    for (uint64_t first = 0; first < count; first += SLOTS_A_READ) {
+        uint64_t there = s->bytes / SLOT_BYTES,
+                 n = count - first < SLOTS_A_READ ? count - first : SLOTS_A_READ;
+        uint64_t read = there <= first ? 0 : there - first < n ? there - first : n;
+        memset(slots, 0, sizeof slots);
+        if (read)
+            TRY(io_read(s->file, first * SLOT_BYTES, slots, (size_t)read * SLOT_BYTES));
+        for (uint64_t i = 0; i < n; i++) {
+            bool empty = memcmp(slots + i * SLOT_BYTES, zeros, SLOT_BYTES) == 0;
+            if (erased(ctx, first + i) && !empty)
+                TRY(slots_zero(s, first + i));
+            else if (!erased(ctx, first + i) && empty)
+                return err_set(
+                    BOURN_E_CORRUPT,
+                    "person %llu has no key in " SLOTS_PATH
+                    ": the file was cut or is an old one; restore the newest from the backup of the keys",
+                    (unsigned long long)(first + i));
+        }
+    }
+out:
+    return err;
+}
+
 enum bourn_err slots_sync(struct slots *s)
 {
     if (s->failed)

@@ -30,6 +30,11 @@ enum bourn_err slots_get(struct slots *s, uint64_t number, uint8_t key[32]) BOUR
 enum bourn_err slots_zero(struct slots *s, uint64_t number) BOURN_MUST_USE; /* durable after slots_sync */
 /* Zeroes every slot >= count (recovery). */
 enum bourn_err slots_zero_from(struct slots *s, uint64_t count) BOURN_MUST_USE;
+/* One pass over the slots below count: zeroes those of erased people (an old file may have brought their keys
+ * back); BOURN_E_CORRUPT if somebody who is not erased has none. */
+enum bourn_err slots_reconcile(struct slots *s, uint64_t count,
+                               bool (*erased)(const void *ctx, uint64_t number),
+                               const void *ctx) BOURN_MUST_USE;
 enum bourn_err slots_sync(struct slots *s) BOURN_MUST_USE;
 
 #endif

@@ -112,8 +112,14 @@ enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s)
         err = BOURN_E_NOT_FOUND;
         goto out;
     }
-    TRY(slots_get(v->slots, number, s->key));
-    TRY(store_get(v->store, STORE_SUBJECT, number_key(key, number), &sealed));
+    err = slots_get(v->slots, number, s->key);
+    if (err == BOURN_OK)
+        err = store_get(v->store, STORE_SUBJECT, number_key(key, number), &sealed);
+    if (err == BOURN_E_NOT_FOUND)
+        err = err_set(BOURN_E_CORRUPT,
+                      "the key or the state row of person %llu is gone, though nobody erased it; restore it",
+                      (unsigned long long)number);
+    TRY(err);
     if (sealed.n < CRYPTO_SEAL_OVERHEAD) {
         err = err_set(BOURN_E_CORRUPT, "the state row of person %llu is cut", (unsigned long long)number);
         goto out;

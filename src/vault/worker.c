@@ -28,8 +28,11 @@ struct worker {
     struct ledger *ledger;
     struct vault_signer signer;
     struct merkle_vkey key;
-    uint64_t sequence; /* of the last frame whose entries were appended */
+    uint64_t sequence; /* of the last frame that was appended whole */
     size_t unflushed;
+    struct buf batch; /* frames taken from the queue: sequence (8), first index (8), length (4), entries */
+    size_t at, frame_end;    /* what of it is appended; a full disk may stop anywhere, and it goes on there */
+    uint64_t frame_sequence; /* of the frame that `at` lies in */
 
     pthread_t thread;
     bool running;
@@ -37,7 +40,6 @@ struct worker {
     pthread_mutex_t mutex; /* over what follows */
     pthread_cond_t wake;
     struct buf queue;
-    uint64_t queue_sequence;
     bool urgent, stop;
     struct worker_state state;
 };
@@ -73,21 +75,43 @@ static enum bourn_err mark_write(struct worker *w)
     return err;
 }
 
-static enum bourn_err append(struct worker *w, struct slice in, uint64_t sequence)
+/* Appends one entry with its rows from the front of `in`; *used bytes of it. */
+static enum bourn_err append_one(struct worker *w, struct slice in, size_t *used)
 {
-    while (in.n) {
-        bourn_assert(in.n >= 2);
-        size_t n = (size_t)be_get(in.p, 2);
-        bourn_assert(in.n >= 6 + n);
-        size_t rows = (size_t)be_get(in.p + 2 + n, 4);
-        bourn_assert(in.n - 6 - n >= rows);
-        enum bourn_err err = ledger_append(w->ledger, slice_of(in.p + 2, n), slice_of(in.p + 6 + n, rows));
-        if (err)
-            return err;
-        w->unflushed += n + rows;
-        in = slice_of(in.p + 6 + n + rows, in.n - 6 - n - rows);
+    bourn_assert(in.n >= 2);
+    size_t n = (size_t)be_get(in.p, 2);
+    bourn_assert(in.n >= 6 + n);
+    size_t rows = (size_t)be_get(in.p + 2 + n, 4);
+    bourn_assert(in.n - 6 - n >= rows);
+    enum bourn_err err = ledger_append(w->ledger, slice_of(in.p + 2, n), slice_of(in.p + 6 + n, rows));
+    *used = err ? 0 : 6 + n + rows;
+    w->unflushed += *used;
+    return err;
+}
+
+/* Appends what is left of the batch. After an error nothing is lost: the next call goes on where it stopped.
+ */
+static enum bourn_err append_batch(struct worker *w)
+{
+    while (w->at < w->batch.n) {
+        if (w->at == w->frame_end) {
+            const uint8_t *head = w->batch.p + w->at;
+            bourn_assert(w->batch.n - w->at >= 20 && be_get(head + 8, 8) == ledger_size(w->ledger));
+            w->frame_sequence = be_get(head, 8);
+            w->at += 20;
+            w->frame_end = w->at + (size_t)be_get(head + 16, 4);
+        }
+        while (w->at < w->frame_end) {
+            size_t used;
+            enum bourn_err err = append_one(w, slice_of(w->batch.p + w->at, w->frame_end - w->at), &used);
+            if (err)
+                return err;
+            w->at += used;
+        }
+        w->sequence = w->frame_sequence;
     }
-    w->sequence = sequence;
+    buf_clear(&w->batch);
+    w->at = w->frame_end = 0;
     return BOURN_OK;
 }
 
@@ -128,6 +152,7 @@ static enum bourn_err publish(struct worker *w, uint64_t head)
     TRY(ledger_publish(w->ledger, buf_slice(&note)));
     pthread_mutex_lock(&w->mutex);
     w->state.signed_size = size;
+    w->state.signed_ms = clock_mono_ms();
     w->state.full = false;
     pthread_mutex_unlock(&w->mutex);
     uint64_t one = 1;
@@ -156,6 +181,7 @@ enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker
     pthread_cond_init(&w->wake, &attr);
     pthread_condattr_destroy(&attr);
     buf_init(&w->queue, QUEUE_BYTES_MAX);
+    buf_init(&w->batch, QUEUE_BYTES_MAX);
     TRY(io_read_all(cell, "ledger.vkey", &vkey));
     while (vkey.n && vkey.p[vkey.n - 1] == '\n')
         vkey.n--;
@@ -178,10 +204,20 @@ out:
 
 enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t sequence)
 {
-    enum bourn_err err = append(w, entries, sequence);
-    if (err == BOURN_OK && w->unflushed > CATCH_UP_FLUSH_BYTES)
-        err = flush(w);
-    return err;
+    while (entries.n) {
+        size_t used;
+        enum bourn_err err = append_one(w, entries, &used);
+        if (err)
+            return err;
+        entries = slice_of(entries.p + used, entries.n - used);
+    }
+    w->sequence = sequence;
+    return w->unflushed > CATCH_UP_FLUSH_BYTES ? flush(w) : BOURN_OK;
+}
+
+uint64_t worker_size(const struct worker *w)
+{
+    return ledger_size(w->ledger);
 }
 
 static void fail(struct worker *w)
@@ -196,8 +232,9 @@ static void fail(struct worker *w)
 }
 
 /* Waits until there is work and it is due: at once if urgent, else CHECKPOINT_INTERVAL_MS / 2 after the last
- * checkpoint. Takes the queue. False when told to stop and nothing is left. */
-static bool take(struct worker *w, uint64_t last_ms, bool retry, struct buf *out, uint64_t *sequence)
+ * checkpoint; a second after a full disk. Takes the queue, unless what was taken before is not through yet.
+ * False when told to stop and nothing is left. */
+static bool take(struct worker *w, uint64_t last_ms, bool retry)
 {
     uint64_t due = last_ms + (retry ? 1000 : CHECKPOINT_INTERVAL_MS / 2);
     pthread_mutex_lock(&w->mutex);
@@ -214,12 +251,12 @@ static bool take(struct worker *w, uint64_t last_ms, bool retry, struct buf *out
         }
     }
     bool go = w->queue.n || retry;
-    struct buf empty = *out; /* swap: both keep their memory */
-    *out = w->queue;
-    w->queue = empty;
-    buf_clear(&w->queue);
-    *sequence = w->queue_sequence;
-    w->urgent = false;
+    if (w->batch.n == 0) {
+        struct buf empty = w->batch; /* swap: both keep their memory */
+        w->batch = w->queue;
+        w->queue = empty;
+        w->urgent = false;
+    }
     pthread_mutex_unlock(&w->mutex);
     return go;
 }
@@ -227,13 +264,10 @@ static bool take(struct worker *w, uint64_t last_ms, bool retry, struct buf *out
 static void *run(void *arg)
 {
     struct worker *w = arg;
-    struct buf batch;
-    uint64_t last_ms = 0, sequence, head = w->state.signed_size;
+    uint64_t last_ms = 0, head = w->state.signed_size;
     bool retry = false;
-    buf_init(&batch, QUEUE_BYTES_MAX);
-    while (take(w, last_ms, retry, &batch, &sequence)) {
-        enum bourn_err err = batch.n ? append(w, buf_slice(&batch), sequence) : BOURN_OK;
-        buf_clear(&batch);
+    while (take(w, last_ms, retry)) {
+        enum bourn_err err = append_batch(w);
         if (err == BOURN_OK)
             err = flush(w);
         if (err == BOURN_OK)
@@ -255,7 +289,6 @@ static void *run(void *arg)
             break;
         }
     }
-    buf_release(&batch);
     return NULL;
 }
 
@@ -304,13 +337,17 @@ out:
     return err;
 }
 
-void worker_push(struct worker *w, struct slice entries, uint64_t sequence, bool urgent)
+void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_t sequence, bool urgent)
 {
     pthread_mutex_lock(&w->mutex);
+    if (w->queue.n == 0)
+        w->state.waiting_since_ms = clock_mono_ms();
+    buf_put_be(&w->queue, sequence, 8);
+    buf_put_be(&w->queue, first, 8);
+    buf_put_be(&w->queue, entries.n, 4);
     buf_put_slice(&w->queue, entries);
     bourn_assert(
         !w->queue.failed); /* what is durable must reach the files: recovery does it after a restart */
-    w->queue_sequence = sequence;
     w->urgent = w->urgent || urgent;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->mutex);
@@ -332,6 +369,7 @@ void worker_free(struct worker *w)
     if (w->event >= 0)
         close(w->event);
     buf_release(&w->queue);
+    buf_release(&w->batch);
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->mutex);
     free(w);

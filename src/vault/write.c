@@ -179,7 +179,7 @@ static enum bourn_err enrol_new(struct plan *p, struct slice *ids)
     struct vault *v = p->v;
     size_t n = 0;
     struct staged_row *rows = calloc(p->people_n + 1, sizeof *rows);
-    struct entry e = {.kind = ENTRY_ENROLLED, .party = p->q.party->index};
+    struct entry e = {.kind = ENTRY_ENROLLED, .time = v->now, .party = p->q.party->index};
     uint64_t index, first = prev_count(v->prev);
     const char *clause;
     if (!rows)
@@ -223,7 +223,7 @@ static enum bourn_err stored_entry(struct plan *p, uint64_t *index)
         goto out;
     }
     p->q.packs_n = world_packs(v->world, v->next_index, v->now, p->q.packs, p->q.policy);
-    entry_begin(&p->q, ENTRY_STORED, &e);
+    entry_begin(v, &p->q, ENTRY_STORED, &e);
     for (size_t i = 0; i < p->people_n; i++) {
         struct planned *one = &p->people[i];
         if (!one->records_n)
@@ -432,10 +432,12 @@ struct import {
     struct buf *report; /* the "rejected" array's elements */
 };
 
-static void reject(struct import *im, size_t row, const char *why)
+static void reject(struct import *im, size_t row, struct slice why)
 {
+    while (why.n && !utf8_valid(why)) /* a pointer to a long name may have been cut within a character */
+        why.n--;
     buf_printf(im->report, "%s{\"row\":%zu,\"reason\":", im->rejected++ ? "," : "", row);
-    json_put_string(im->report, slice_str(why));
+    json_put_string(im->report, why);
     buf_put_str(im->report, "}");
 }
 
@@ -496,27 +498,26 @@ static enum bourn_err import_row(struct import *im, const char *field, size_t ro
     size_t before = p->people_n;
     *it = (struct item){.row = row};
     if (json_check(line, &json) != BOURN_OK) {
-        reject(im, row, err_text());
+        reject(im, row, slice_str(err_text()));
         return BOURN_OK;
     }
     if (json.raw.n > RECORD_BYTES_MAX) {
-        reject(im, row, "the record is too large");
+        reject(im, row, slice_str("the record is too large"));
         return BOURN_OK;
     }
     buf_init(&why, 1024);
     bool good = schema_check(p->q.collection, json, &why, &code);
-    buf_put_u8(&why, 0);
     if (!good)
-        reject(im, row, (const char *)why.p);
+        reject(im, row, buf_slice(&why));
     buf_release(&why);
     if (!good)
         return BOURN_OK;
     if (!subject_id_of(p->v, json, field, &it->id)) {
-        reject(im, row, "the subject's field is missing, empty or too long");
+        reject(im, row, slice_str("the subject's field is missing, empty or too long"));
         return BOURN_OK;
     }
     if (subject_id_opaque(it->id)) {
-        reject(im, row, "an identifier of a person does not begin with ~");
+        reject(im, row, slice_str("an identifier of a person does not begin with ~"));
         return BOURN_OK;
     }
     it->json = json.raw;
@@ -544,7 +545,7 @@ static enum bourn_err import_skip_equal(struct import *im)
         struct planned *one = &p->people[it->person];
         if (!one->allowed) {
             reject(im, it->row,
-                   "the gate refuses this write: the party lacks a basis, a right or the purpose");
+                   slice_str("the gate refuses this write: the party lacks a basis, a right or the purpose"));
             it->skip = true;
             continue;
         }

@@ -4,6 +4,7 @@
 #include "cbor/entry.h"
 #include "consent/consent.h"
 #include "crypto/crypto.h"
+#include "io/io.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -670,6 +671,105 @@ static void test_retention(void **state)
     assert_string_equal(c.body, "{\"records\":[],\"next\":null}");
 }
 
+/* The volume of the ledger's files is full while `ledger_full` is set; the journal's is not. */
+static bool ledger_full;
+enum bourn_err __real_io_write_new(struct io_dir *d, const char *path, struct slice bytes, bool sync);
+enum bourn_err __wrap_io_write_new(struct io_dir *d, const char *path, struct slice bytes, bool sync);
+enum bourn_err __wrap_io_write_new(struct io_dir *d, const char *path, struct slice bytes, bool sync)
+{
+    bool derived = strncmp(path, "ledger/", 7) == 0 || strncmp(path, "rows/", 5) == 0;
+    if (derived && __atomic_load_n(&ledger_full, __ATOMIC_SEQ_CST))
+        return err_set(BOURN_E_FULL, "no space for %s", path);
+    return __real_io_write_new(d, path, bytes, sync);
+}
+
+static uint64_t status_number(const char *name)
+{
+    struct request r = {.op = REQ_ADMIN_STATUS};
+    char text[32];
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    cell_member(&c, name, text, sizeof text);
+    return strtoull(text, NULL, 10);
+}
+
+/* Whatever the worker was doing when the volume filled, over a bundle's edge too: nothing acknowledged is
+ * lost. */
+static void test_full_ledger(void **state)
+{
+    (void)state;
+    import("{\"id\":\"f\",\"name\":\"Fay\",\"born\":\"\"}\n", "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    for (int round = 0; round < 4; round++) {
+        uint64_t last = 0;
+        bool stopped = false;
+        do { /* to just before a bundle is full */
+            read_as(clinic, "dpv:ServiceProvision", "f");
+            assert_int_equal(c.status, 200);
+        } while (c.receipt % 256 < 250 || c.receipt % 256 > 253);
+        __atomic_store_n(&ledger_full, true, __ATOMIC_SEQ_CST);
+        for (int i = 0; i < 150 && !stopped; i++) {
+            read_as(clinic, "dpv:ServiceProvision", "f");
+            if (c.status == 200)
+                last = c.receipt;
+            else
+                stopped = c.status == 503;
+            if (i % 10 == 9)
+                usleep(120000);
+        }
+        assert_true(stopped); /* fails closed while checkpoints do not come */
+        assert_string_equal(c.code, "ledger_behind");
+        if (round == 2)
+            cell_close(&c); /* stopped while it is full: recovery makes the files up */
+        __atomic_store_n(&ledger_full, false, __ATOMIC_SEQ_CST);
+        if (round == 2)
+            cell_open(&c);
+        for (int i = 0; i < 60 && c.status != 200; i++) {
+            usleep(100000);
+            read_as(clinic, "dpv:ServiceProvision", "f");
+        }
+        assert_int_equal(c.status, 200);
+        assert_true(c.receipt > last);
+        for (int i = 0; i < 60 && status_number("signed") != status_number("entries"); i++)
+            usleep(100000);
+        assert_int_equal(status_number("signed"), status_number("entries"));
+    }
+    restart();
+    assert_true(status_number("signed") == status_number("entries"));
+}
+
+/* A party that names a person twice gets one row, and the ledger stays whole. */
+static void test_named_twice(void **state)
+{
+    (void)state;
+    import("{\"id\":\"t\",\"name\":\"Tom\",\"born\":\"\"}\n", "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    ask_json(REQ_DISCLOSE, clinic, "dpv:ServiceProvision", "",
+             "{\"collection\":\"people\",\"subjects\":[\"t\",\"t\"]}");
+    assert_int_equal(c.status, 200);
+    assert_string_equal(
+        c.body, "{\"subject\":\"t\",\"id\":1,\"version\":1,\"data\":{\"id\":\"t\",\"name\":\"Tom\",\"born\":"
+                "\"\"}}\n{\"subject\":\"t\",\"code\":\"not_disclosed\"}\n");
+}
+
+/* An undeclared name of any length is refused, and the refusal holds no more than its beginning. */
+static void test_long_names(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    buf_put_str(&b, "{\"id\":\"l\",\"");
+    for (int i = 0; i < 2000; i++)
+        buf_put_str(&b, "\xc3\xa9");
+    buf_put_str(&b, "\":1}\n");
+    struct request r = as(REQ_IMPORT, clinic, "dpv:ServiceProvision");
+    r.collection = slice_str("people");
+    r.path = slice_str("id");
+    r.body = buf_slice(&b);
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    assert_non_null(strstr(c.body, "\"rejected\":[{\"row\":0,\"reason\":\"/\xc3\xa9"));
+    buf_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -679,7 +779,8 @@ int main(void)
         cmocka_unit_test(test_revoked),           cmocka_unit_test(test_search),
         cmocka_unit_test(test_consented),         cmocka_unit_test(test_identifiers),
         cmocka_unit_test(test_idempotency),       cmocka_unit_test(test_retention),
-        cmocka_unit_test(test_schema_changes),
+        cmocka_unit_test(test_schema_changes),    cmocka_unit_test(test_full_ledger),
+        cmocka_unit_test(test_named_twice),       cmocka_unit_test(test_long_names),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
