@@ -6,6 +6,7 @@
 #include "ipc/request.h"
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "ipc/codec.h"
 
 enum field {
@@ -57,10 +58,10 @@ static const struct rule rules[REQ_OP_MAX + 1] = {
     [REQ_WITHDRAW] = {"withdraw", FRONT, OF_SUBJECT | F_NUMBER, F_KEY, 0, 0},
     [REQ_WHOAMI] = {"whoami", FRONT, F_TOKEN, 0, 0, 0},
     [REQ_LEDGER_FILE] = {"ledger_file", FRONT, F_PATH, F_TOKEN, PATH_MAX_BYTES, 0},
-    [REQ_ROWS_FILE] = {"rows_file", FRONT, F_TOKEN | F_PATH, 0, PATH_MAX_BYTES, 0},
+    [REQ_ROWS_FILE] = {"rows_file", FRONT, F_TOKEN | F_PATH, F_NUMBER, PATH_MAX_BYTES, 0},
     [REQ_EVIDENCE] = {"evidence", FRONT, F_TOKEN | F_PURPOSE | F_BODY, 0, 0, BODY_MAX},
-    [REQ_IMPORT] = {"import", ADMIN, F_TOKEN | F_PURPOSE | F_COLLECTION | F_PATH | F_BODY | F_NUMBER, 0,
-                    NAME_BYTES_MAX, IMPORT_BATCH_BYTES_MAX},
+    [REQ_IMPORT] = {"import", FRONT | ADMIN, F_TOKEN | F_PURPOSE | F_COLLECTION | F_PATH | F_BODY | F_NUMBER,
+                    0, NAME_BYTES_MAX, IMPORT_BATCH_BYTES_MAX},
     [REQ_RECORD_PATCH] = {"record_patch", FRONT, IN_COLLECTION | F_NUMBER | F_BODY, F_VERSION | F_KEY, 0,
                           BODY_MAX},
     [REQ_SEARCH] = {"search", FRONT, F_TOKEN | F_PURPOSE | F_BODY, F_NUMBER, 0, BODY_MAX},
@@ -156,5 +157,7 @@ enum bourn_err request_decode(struct slice in, enum req_sender from, struct requ
         return err_set(BOURN_E_FORMAT,
                        "a malformed request \"%s\": a length over its limit, cut off, or bytes left over",
                        rule->name);
+    if (!utf8_valid(r->subject) || (r->subject.n && memchr(r->subject.p, 0, r->subject.n)))
+        return err_set(BOURN_E_FORMAT, "a request \"%s\" with a subject that is not text", rule->name);
     return BOURN_OK;
 }
