@@ -67,6 +67,25 @@ void cell_close(struct cell *a)
     free(a);
 }
 
+bool cell_address(const char *cell, struct buf *out)
+{
+    char text[256];
+    int dir = open(cell, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = dir < 0 ? -1 : openat(dir, "address", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (fd >= 0)
+        close(fd);
+    if (dir >= 0)
+        close(dir);
+    if (n < 2 || text[n - 1] != '\n')
+        return false;
+    for (ssize_t i = 0; i < n - 1; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            return false;
+    buf_put(out, text, (size_t)n - 1);
+    return true;
+}
+
 static enum bourn_err gone(void)
 {
     return err_set(BOURN_E_UNAVAILABLE, "the cell closed the connection: see what `bourn serve` says");

@@ -16,6 +16,10 @@ enum bourn_err cell_send(struct cell *a, const struct request *r) BOURN_MUST_USE
 /* The reply's slices live until the next call. */
 enum bourn_err cell_receive(struct cell *a, struct reply *r) BOURN_MUST_USE;
 
+/* Appends the address at which the cell said last that it is serving; false if it never did. Whether it still
+ * is, cell_open tells. */
+bool cell_address(const char *cell, struct buf *out);
+
 /* Says what a reply that is not 2xx says, and returns the exit code for it. */
 int cell_refused(const struct reply *r);
 /* One request, one reply, whose body must be a JSON value: appended to `body` (it may hold a token: make the

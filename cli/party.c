@@ -236,10 +236,3 @@ int cmd_collection_list(int argc, char **argv)
 {
     return simple(argc, argv, REQ_ADMIN_COLLECTIONS, false, help_collection_list);
 }
-
-const char help_status[] = "bourn status CELL [--json]\n"
-                           "  How a serving cell is: entries, the last checkpoint, what waits.\n";
-int cmd_status(int argc, char **argv)
-{
-    return simple(argc, argv, REQ_ADMIN_STATUS, false, help_status);
-}

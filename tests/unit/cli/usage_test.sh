@@ -27,7 +27,7 @@ expect 64 "party add" party
 expect 64 "no command party nix" party nix
 expect 0 "party end" party --help
 for command in init serve "party add" "party end" "party list" "collection add" "collection list" "notice add" "pack add" \
-  "pack check" import "consent key" "consent enrol" "consent sign" "consent show" status log; do
+  "pack check" import export "consent key" "consent enrol" "consent sign" "consent show" status log; do
   # shellcheck disable=SC2086
   expect 0 "bourn $command" $command --help
 done
@@ -85,6 +85,16 @@ expect 64 "--collection is wanted" import cn people.csv --subject id --purpose p
 expect 64 "csv, ndjson, json or export" "${import[@]}" --format xml
 expect 1 "cannot open" import cn nix.csv --collection people --subject id --purpose p:x
 expect 69 "not serving" "${import[@]}"
+
+export=(export cn A1 --collection people --purpose p:x --out -)
+expect 64 "bourn export" export cn A1 --collection people --out -
+expect 64 "bourn export" export cn A1 --purpose p:x --out -
+expect 64 "is not a name" "${export[@]}" --collection 'a b'
+expect 64 "is not a term" "${export[@]}" --purpose 'a b'
+expect 64 "standard output" "${export[@]}" --json
+expect 64 "https://" "${export[@]}" --url http://cn.example
+expect 64 "1 to 256 bytes" export cn '' --collection people --purpose p:x --out -
+expect 69 "not serving" "${export[@]}"
 
 expect 0 "examples hold" pack check "$BOURN_SOURCE/packs/home.yaml"
 expect 1 "bad.yaml" pack check bad.yaml

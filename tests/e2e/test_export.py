@@ -1,0 +1,147 @@
+"""bourn export: what leaves is logged, the file imports elsewhere and is equal, a refusal leaves no file; and the status."""
+
+import json
+import os
+import stat
+import unittest
+
+import harness
+import people
+import test_json_import
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+class Export(harness.Test):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.csv = os.path.join(people.folder(cls.tmp), people.NAME)
+        cls.people = people.read(cls.csv)
+        cls.array = test_json_import.folder(cls.tmp)
+        with open(cls.array, encoding="utf-8") as f:
+            cls.nested = json.load(f)
+        cls.cell, cls.CLINIC = cls.make("cn")
+        cls.LAB = cls.cell.lab()
+        cls.cell.load(cls.csv, cls.CLINIC)
+        cls.cell.load(cls.array, cls.CLINIC, collection="nested", subject="id.bioguide")
+
+    @classmethod
+    def make(cls, name):
+        cell = harness.Cell(cls.tmp, name=name).serve()
+        cls.addClassCleanup(cell.close)
+        cell.collection(cls.csv)
+        cell.collection(cls.array, name="nested")
+        return cell, cell.clinic()
+
+    def export(self, subject, collections, out="-", cell=None, token=None, purpose=harness.HOME_PURPOSE, check=0, stdin=None,
+               extra=()):
+        args = [word for name in collections for word in ("--collection", name)]
+        return harness.run("bourn", "export", (cell or self.cell).path, subject, *args, "--purpose", purpose, "--out", out, *extra,
+                           token=token or self.CLINIC, check=check, stdin=stdin, timeout=600)
+
+    def counts(self, kind):
+        self.cell.settle()
+        return sum(1 for e in self.cell.entries() if e["kind"] == kind)
+
+    def test_1_one_person(self):
+        before = self.counts("disclosed")
+        path = os.path.join(self.tmp, "one.ndjson")
+        done = self.export(people.ALICE, ["people", "nested"], out=path, extra=("--json",))
+        told = json.loads(done.stdout)
+        row = next(p for p in self.people if p["bioguide_id"] == people.ALICE)
+        nested = [p for p in self.nested if p["id"]["bioguide"] == people.ALICE]
+        with open(path, encoding="utf-8") as f:
+            got = lines(f.read())
+        self.assertEqual([(r["collection"], r["version"], r["data"]) for r in got],
+                         [("people", 1, row)] + [("nested", 1, p) for p in nested])
+        self.assertEqual(told, {"people": 1, "records": 1 + len(nested), "disclosures": 2})
+        self.assertEqual(self.counts("disclosed") - before, 2, "each read has an entry")
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        again = self.export(people.ALICE, ["people"], out=path, check=1)
+        self.assertIn("never written over", again.stderr)
+        self.assertEqual(lines(self.export(people.ALICE, ["people"]).stdout), got[:1])
+        self.assertEqual(lines(self.export(people.ALICE, ["people"], extra=("--url", self.cell.url)).stdout), got[:1])
+
+    def test_2_a_refusal_leaves_no_file(self):
+        path = os.path.join(self.tmp, "no.ndjson")
+        before = sorted(os.listdir(self.tmp))
+        done = self.export(people.ALICE, ["people"], out=path, token=self.LAB, purpose=harness.LAB_PURPOSE, check=1)
+        self.assertIn("basis_missing", done.stderr)
+        self.assertIn("subject_consent", done.stderr)
+        self.assertIn("subject_unknown", self.export("nobody", ["people"], out=path, check=1).stderr)
+        self.assertIn("subject_unknown", self.export("-", ["people"], out=path, check=1, stdin=people.ALICE + "\nnobody\n").stderr)
+        self.assertIn("collection_unknown", self.export(people.ALICE, ["nothing"], out=path, check=1).stderr)
+        self.assertIn("token_invalid", self.export(people.ALICE, ["people"], out=path, token="bourn_no", check=1).stderr)
+        self.assertEqual(sorted(os.listdir(self.tmp)), before)
+        self.assertIn("https://", self.export(people.ALICE, ["people"], check=64, extra=("--url", "http://cell.example")).stderr)
+
+    def test_3_the_round_trip_is_equal(self):
+        """Everybody of both data sets, exported, imported into another cell, and exported there."""
+        other, clinic = self.make("de")
+        for collection, subject, idents in (
+                ("people", "bioguide_id", [p["bioguide_id"] for p in self.people]),
+                ("nested", "id.bioguide", [p["id"]["bioguide"] for p in self.nested])):
+            listed = "\n".join(idents) + "\n"
+            path = os.path.join(self.tmp, collection + ".ndjson")
+            done = self.export("-", [collection], out=path, stdin=listed)
+            self.assertIn(f"people {len(idents)}, records {len(idents)}, disclosures in the ledger {len(idents)}", done.stderr)
+            done = harness.run("bourn", "import", other.path, path, "--format", "export", "--subject", subject, "--purpose",
+                               harness.HOME_PURPOSE, token=clinic, timeout=600)
+            self.assertIn(f"{len(idents)} stored, 0 skipped, 0 rejected", done.stdout)
+            with open(path, encoding="utf-8") as f:
+                mine = [r["data"] for r in lines(f.read())]
+            theirs = [r["data"] for r in lines(self.export("-", [collection], cell=other, token=clinic, stdin=listed).stdout)]
+            self.assertEqual(mine, self.people if collection == "people" else self.nested)
+            self.assertEqual(theirs, mine)
+            done = harness.run("bourn", "import", self.cell.path, path, "--format", "export", "--subject", subject, "--purpose",
+                               harness.HOME_PURPOSE, token=self.CLINIC, timeout=600)
+            self.assertIn(f"0 stored, {len(idents)} skipped", done.stdout, "bytes are as they were")
+
+    def test_4_pages_names_and_collections(self):
+        """More records than an answer holds, an identifier that needs escapes, a choice among collections."""
+        ident = "a/b c?ü%2F"
+        rows = [dict(self.people[0], bioguide_id=ident, nickname=str(n)) for n in range(2500)]
+        path = os.path.join(self.tmp, "many.csv")
+        people.write(path, rows)
+        self.cell.load(path, self.CLINIC)
+        nested = dict(self.nested[0], id={"bioguide": ident})
+        self.cell.load("-", self.CLINIC, collection="nested", subject="id.bioguide", stdin=json.dumps([nested]),
+                       extra=("--format", "json"))
+        out = os.path.join(self.tmp, "many.ndjson")
+        done = self.export(ident, ["people", "nested"], out=out)
+        self.assertIn("people 1, records 2501, disclosures in the ledger 4", done.stderr)
+        with open(out, encoding="utf-8") as f:
+            self.assertEqual([r["data"] for r in lines(f.read())], rows + [nested])
+        done = self.cell.load(out, self.CLINIC, extra=("--format", "export"))
+        self.assertIn("2501 rows: 0 stored, 2500 skipped, 0 rejected", done.stdout)
+        self.assertIn("1 of the rows are of other collections than people", done.stderr)
+
+    def test_5_status(self):
+        self.cell.settle()
+        told = json.loads(harness.run("bourn", "status", self.cell.path, "--json").stdout)
+        self.assertEqual(told["url"], self.cell.url)
+        self.assertEqual(told["origin"], "cn.example/ledger")
+        self.assertEqual(told["entries"], told["signed"])
+        text = harness.run("bourn", "status", self.cell.path).stdout
+        self.assertIn(self.cell.url, text)
+        self.assertRegex(text, r"(?m)^disclosing +yes$")
+        for value in told.values():
+            if not isinstance(value, bool) and value not in (told["journal_free_bytes"],):
+                self.assertIn(str(value), text)
+        self.assertEqual(len(text.splitlines()), len(told))
+
+    def test_6_when_it_is_not_serving(self):
+        cell = harness.Cell(self.tmp, name="idle").serve()
+        cell.stop()
+        for done in (self.export(people.ALICE, ["people"], cell=cell, token="x", check=69),
+                     harness.run("bourn", "status", cell.path, check=69)):
+            self.assertIn("not serving", done.stderr)
+        done = self.export(people.ALICE, ["people"], cell=cell, token="x", check=69, extra=("--url", "http://127.0.0.1:1"))
+        self.assertIn("no answer", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
