@@ -11,7 +11,7 @@ import unittest
 
 import harness
 
-TIMES_DIFFER_MOST = 1.3
+TIMES_DIFFER_MOST = 1.08  # of medians; 1.15 was seen where absent people cost less work
 
 
 class Existence(harness.ServedTest):
