@@ -89,7 +89,8 @@ class DiskFull(harness.Test):
         print(f"{len(self.acknowledged)} acknowledged; reasons: {reasons}; service ended by itself: {gone}")
         self.assertTrue(reasons, "no 503 with a reason: the service went away without a word to its clients")
         for reason in reasons:
-            self.assertRegex(reason, r"(?i)space|full|room")
+            self.assertRegex(reason, r"(?i)space|full|room|volume")
+        self.assertFalse(gone, f"the service ended by itself:\n{self.cell.log()[-1500:]}")
         if not gone:
             ident = next(iter(self.acknowledged))
             answer = self.cell.ask("GET", self.cell.records_path(ident), self.CLINIC, harness.HOME_PURPOSE)
