@@ -15,6 +15,9 @@ extern const char *const api_headers[];
 bool api_request(const struct http_request *q, struct buf *scratch, struct request *out,
                  struct http_response *r);
 
+/* Whether the request's body may have any length: then api_request is called once with its head alone. */
+bool api_upload(const struct http_request *q);
+
 /* The response to a request of operation `op`; borrows from the reply and from `scratch`. */
 void api_response(uint32_t op, const struct reply *reply, struct buf *scratch, struct http_response *r);
 

@@ -35,6 +35,11 @@ static const struct refusal bad_type = {415, "content_type_unsupported",
                                         "The body must be application/json."};
 static const struct refusal bad_patch_type = {415, "content_type_unsupported",
                                               "The body must be application/merge-patch+json (RFC 7396)."};
+static const struct refusal bad_lines_type = {415, "content_type_unsupported",
+                                              "The body must be application/x-ndjson."};
+static const struct refusal no_names = {
+    400, "query_malformed",
+    "Name the collection and the field that holds the subject: ?collection=people&subject=id."};
 static const struct refusal bad_key = {400, "idempotency_key_malformed",
                                        "Idempotency-Key takes 1 to 255 printable ASCII characters."};
 static const struct refusal no_body = {400, "body_required", "This path needs a JSON body."};
@@ -140,6 +145,23 @@ static bool take_query(struct slice query, unsigned flags, struct request *out)
     return true;
 }
 
+/* "collection=people&subject=id", both, in any order. Names need no escapes. */
+static bool take_names(struct slice query, struct request *out)
+{
+    while (query.n) {
+        const uint8_t *amp = memchr(query.p, '&', query.n);
+        struct slice one = slice_of(query.p, amp ? (size_t)(amp - query.p) : query.n), value;
+        query = amp ? slice_of(amp + 1, query.n - one.n - 1) : slice_of(NULL, 0);
+        struct slice *to = starts(one, "collection=", &value) ? &out->collection
+                           : starts(one, "subject=", &value)  ? &out->path
+                                                              : NULL;
+        if (!to || to->n || !name_valid(value) || (amp && !query.n))
+            return false;
+        *to = value;
+    }
+    return out->collection.n && out->path.n;
+}
+
 static bool key_ok(struct slice key)
 {
     for (size_t i = 0; i < key.n; i++)
@@ -161,7 +183,8 @@ static const struct refusal *take_path(const struct route_match *m, struct buf *
         if (m->rest.n > LEDGER_PATH_BYTES_MAX || m->rest.p[i] <= ' ' || m->rest.p[i] >= 0x7f ||
             m->rest.p[i] == '%')
             return &unknown_route;
-    out->path = m->rest;
+    if (m->rest.n)
+        out->path = m->rest;
     return NULL;
 }
 
@@ -175,6 +198,11 @@ static const struct refusal *take_fields(const struct http_request *q, unsigned 
             return &no_purpose;
         if (!term_valid(out->purpose))
             return &bad_purpose;
+    }
+    if (flags & ROUTE_UPLOAD) {
+        if (!take_names(q->query, out))
+            return &no_names;
+        return is_type(q->headers[H_CONTENT_TYPE], "application/x-ndjson") ? NULL : &bad_lines_type;
     }
     if (!take_query(q->query, flags, out))
         return &bad_query;
@@ -195,6 +223,13 @@ static const struct refusal *take_fields(const struct http_request *q, unsigned 
         return &bad_patch_type;
     out->body = q->body;
     return NULL;
+}
+
+bool api_upload(const struct http_request *q)
+{
+    struct route_match m;
+    route_find(q->method, q->path, &m);
+    return m.route && m.route->flags & ROUTE_UPLOAD;
 }
 
 bool api_request(const struct http_request *q, struct buf *scratch, struct request *out,

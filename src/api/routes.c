@@ -15,6 +15,7 @@ static const struct route routes[] = {
     {"DELETE", RECORDS "/{n}", REQ_RECORD_DELETE, GATED | ROUTE_VERSION | ROUTE_KEY},
     {"POST", "/v1/search", REQ_SEARCH, GATED | ROUTE_BODY | ROUTE_CURSOR},
     {"POST", "/v1/disclose", REQ_DISCLOSE, GATED | ROUTE_BODY},
+    {"POST", "/v1/import", REQ_IMPORT, GATED | ROUTE_UPLOAD},
     {"POST", "/v1/subjects", REQ_SUBJECT_NEW, ROUTE_TOKEN | ROUTE_BODY | ROUTE_KEY},
     {"POST", "/v1/subjects/lookup", REQ_LOOKUP, ROUTE_TOKEN | ROUTE_BODY},
     {"POST", "/v1/subjects/{s}/identifiers", REQ_IDENTIFIER, ROUTE_TOKEN | ROUTE_BODY | ROUTE_KEY},

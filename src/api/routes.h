@@ -6,14 +6,15 @@
 
 /* What a route takes from where. */
 enum route_flag {
-    ROUTE_TOKEN = 1,   /* Authorization: Bearer, needed */
-    ROUTE_PURPOSE = 2, /* Bourn-Purpose, needed; other routes do not look at it */
-    ROUTE_BODY = 4,    /* a JSON body, needed */
-    ROUTE_VERSION = 8, /* If-Match, optional */
-    ROUTE_CURSOR = 16, /* ?cursor=, optional */
-    ROUTE_FIELDS = 32, /* ?fields=a,b, optional */
-    ROUTE_KEY = 64,    /* Idempotency-Key, optional */
-    ROUTE_PATCH = 128, /* a body of application/merge-patch+json (RFC 7396), needed */
+    ROUTE_TOKEN = 1,    /* Authorization: Bearer, needed */
+    ROUTE_PURPOSE = 2,  /* Bourn-Purpose, needed; other routes do not look at it */
+    ROUTE_BODY = 4,     /* a JSON body, needed */
+    ROUTE_VERSION = 8,  /* If-Match, optional */
+    ROUTE_CURSOR = 16,  /* ?cursor=, optional */
+    ROUTE_FIELDS = 32,  /* ?fields=a,b, optional */
+    ROUTE_KEY = 64,     /* Idempotency-Key, optional */
+    ROUTE_UPLOAD = 256, /* an NDJSON body of any length, ?collection= and ?subject= (a field), all needed */
+    ROUTE_PATCH = 128,  /* a body of application/merge-patch+json (RFC 7396), needed */
 };
 
 struct route {

@@ -4,7 +4,10 @@
 
 #include <stdlib.h>
 
-enum { KEEP_BYTES = 16u << 10 }; /* larger buffers are given back between requests */
+enum {
+    KEEP_BYTES = 16u << 10,        /* larger buffers are given back between requests */
+    STREAM_BLOCK_BYTES = 16u << 10 /* only for clients of HTTP/1.0: chunks go through the connection's room */
+};
 
 struct exchange *exchange_take(struct http *h)
 {
@@ -19,6 +22,8 @@ struct exchange *exchange_take(struct http *h)
     x->too_large = false;
     x->thrown_away = 0;
     x->tag = 0;
+    x->upload = x->upload_end = x->suspended = x->piece_last = x->broken = false;
+    x->piece_at = 0;
     return x;
 }
 
@@ -34,6 +39,10 @@ void exchange_release(struct http *h, struct exchange *x)
     h->body_bytes -= x->body.n;
     shrink(&x->uri);
     shrink(&x->body);
+    buf_release(&x->piece);
+    if (x->own)
+        h->hooks.forget(h->hooks.ctx, x->own);
+    x->own = NULL;
     if (x->response)
         MHD_destroy_response(x->response);
     x->response = NULL;
@@ -57,6 +66,23 @@ static void wipe_outgoing(void *p)
     free(o);
 }
 
+static struct MHD_Response *with_headers(const struct http *h, const struct http_response *r,
+                                         struct MHD_Response *m)
+{
+    enum MHD_Result ok = MHD_YES;
+    if (r->type)
+        ok &= MHD_add_response_header(m, "Content-Type", r->type);
+    for (size_t i = 0; i < r->headers_n; i++)
+        ok &= MHD_add_response_header(m, r->headers[i].name, r->headers[i].value);
+    ok &= MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
+    if (h->draining)
+        ok &= MHD_add_response_header(m, "Connection", "close");
+    if (ok == MHD_YES)
+        return m;
+    MHD_destroy_response(m);
+    return NULL;
+}
+
 struct MHD_Response *exchange_response(const struct http *h, const struct http_response *r)
 {
     struct outgoing *o = malloc(sizeof *o + r->body.n);
@@ -67,21 +93,59 @@ struct MHD_Response *exchange_response(const struct http *h, const struct http_r
         memcpy(o->bytes, r->body.p, o->n);
     struct MHD_Response *m =
         MHD_create_response_from_buffer_with_free_callback_cls(o->n, o->bytes, wipe_outgoing, o);
-    if (!m) {
-        wipe_outgoing(o);
-        return NULL;
+    if (m)
+        return with_headers(h, r, m);
+    wipe_outgoing(o);
+    return NULL;
+}
+
+/* What the library takes next of a streamed answer. */
+static ssize_t read_stream(void *ctx, uint64_t at, char *to, size_t room)
+{
+    struct exchange *x = ctx;
+    (void)at;
+    while (x->piece_at == x->piece.n) {
+        buf_release(&x->piece);
+        x->piece_at = 0;
+        if (x->piece_last)
+            return x->broken ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
+        x->state = X_WANTS;
+        x->since_ms = clock_mono_ms();
+        x->http->hooks.wanted(x->http->hooks.ctx, x->id);
+        if (x->state == X_WANTS) {
+            exchange_suspend(x);
+            return 0;
+        }
     }
-    enum MHD_Result ok = MHD_YES;
-    if (r->type)
-        ok &= MHD_add_response_header(m, "Content-Type", r->type);
-    for (size_t i = 0; i < r->headers_n; i++)
-        ok &= MHD_add_response_header(m, r->headers[i].name, r->headers[i].value);
-    ok &= MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
-    if (h->draining)
-        ok &= MHD_add_response_header(m, "Connection", "close");
-    if (ok != MHD_YES) {
-        MHD_destroy_response(m);
-        return NULL;
-    }
-    return m;
+    size_t left = x->piece.n - x->piece_at, n = left < room ? left : room;
+    memcpy(to, x->piece.p + x->piece_at, n);
+    x->piece_at += n;
+    return (ssize_t)n;
+}
+
+struct MHD_Response *exchange_stream(struct exchange *x, const struct http_response *r)
+{
+    struct MHD_Response *m =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, read_stream, x, NULL);
+    return m ? with_headers(x->http, r, m) : NULL;
+}
+
+struct exchange *exchange_find(const struct http *h, uint64_t id)
+{
+    size_t slot = id & 0xffff;
+    struct exchange *x = slot < CONNECTIONS_MAX ? &h->exchanges[slot] : NULL;
+    return x && x->id == id && (x->state == X_WAITING || x->state == X_WANTS) ? x : NULL;
+}
+
+void exchange_suspend(struct exchange *x)
+{
+    x->suspended = true;
+    MHD_suspend_connection(x->connection);
+}
+
+void exchange_resume(struct exchange *x)
+{
+    if (x->suspended)
+        MHD_resume_connection(x->connection);
+    x->suspended = false;
 }

@@ -33,8 +33,21 @@ static enum MHD_Result refuse(struct http *h, struct exchange *x, uint32_t statu
     return queue(h, x, &r);
 }
 
+static struct http_request request_of(const struct exchange *x, const char *method, const struct headers *all)
+{
+    struct slice uri = buf_slice(&x->uri);
+    const uint8_t *mark = uri.n ? memchr(uri.p, '?', uri.n) : NULL;
+    size_t path_n = mark ? (size_t)(mark - uri.p) : uri.n;
+    struct http_request q = {.method = slice_str(method),
+                             .path = slice_of(uri.p, path_n),
+                             .query = mark ? slice_of(mark + 1, uri.n - path_n - 1) : slice_of(NULL, 0),
+                             .body = buf_slice(&x->body)};
+    memcpy(q.headers, all->found, sizeof q.headers);
+    return q;
+}
+
 /* The first look, when line and headers are there: what is too large is refused before its body is read. */
-static enum MHD_Result begin(struct http *h, struct exchange *x)
+static enum MHD_Result begin(struct http *h, struct exchange *x, const char *method)
 {
     struct headers all;
     uint64_t n = 0;
@@ -50,8 +63,18 @@ static enum MHD_Result begin(struct http *h, struct exchange *x)
     if (all.framings > 1 || (all.encoding.p && !slice_is(all.encoding, "chunked")))
         return refuse(h, x, 400, "length_ambiguous",
                       "A request has one Content-Length or Transfer-Encoding: chunked, not both.");
-    if (all.length.p && (!decimal_get(all.length, &n) || n > REQUEST_BODY_BYTES_MAX))
+    struct http_response r = {0};
+    struct http_request q = request_of(x, method, &all);
+    if (h->hooks.head && h->hooks.head(h->hooks.ctx, x->id, &q, &x->tag, &x->upload, &r, &h->scratch)) {
+        http_header(&r, "Connection", "close"); /* as in refuse */
+        return queue(h, x, &r);
+    }
+    if (all.length.p && (!decimal_get(all.length, &n) || (n > REQUEST_BODY_BYTES_MAX && !x->upload)))
         return refuse(h, x, 413, "body_too_large", "The body of a request may have 1 MiB.");
+    if (x->upload) {
+        x->state = X_UPLOAD;
+        n = n && n < REQUEST_BODY_BYTES_MAX ? n : REQUEST_BODY_BYTES_MAX;
+    }
     if (h->body_bytes + n > HTTP_BODIES_BYTES_MAX)
         return refuse(h, x, 503, "overloaded", "Too many large requests at once; try again later.");
     return MHD_YES;
@@ -83,23 +106,26 @@ static enum MHD_Result dispatch(struct http *h, struct exchange *x, const char *
         return refuse(h, x, 413, "body_too_large", "The body of a request may have 1 MiB.");
     struct headers all;
     headers_collect(h, x->connection, &all);
-    struct slice uri = buf_slice(&x->uri);
-    const uint8_t *mark = uri.n ? memchr(uri.p, '?', uri.n) : NULL;
-    size_t path_n = mark ? (size_t)(mark - uri.p) : uri.n;
-    struct http_request q = {.method = slice_str(method),
-                             .path = slice_of(uri.p, path_n),
-                             .query = mark ? slice_of(mark + 1, uri.n - path_n - 1) : slice_of(NULL, 0),
-                             .body = buf_slice(&x->body)};
-    memcpy(q.headers, all.found, sizeof q.headers);
+    struct http_request q = request_of(x, method, &all);
     struct http_response r = {0};
     x->state = X_WAITING;
     x->since_ms = clock_mono_ms();
-    bool now = h->handle(h->ctx, x->id, &q, &x->tag, &r, &h->scratch);
+    bool now = h->hooks.handle(h->hooks.ctx, x->id, &q, &x->tag, &r, &h->scratch);
     forget_body(h, x);
     if (now)
         return queue(h, x, &r);
-    MHD_suspend_connection(x->connection);
+    exchange_suspend(x);
     return MHD_YES;
+}
+
+static enum MHD_Result send_answer(struct exchange *x)
+{
+    struct MHD_Response *m = x->response;
+    x->response = NULL;
+    x->state = X_QUEUED;
+    enum MHD_Result ok = MHD_queue_response(x->connection, x->status, m);
+    MHD_destroy_response(m);
+    return ok;
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url, const char *method,
@@ -114,21 +140,24 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
     switch (x->state) {
     case X_LINE:
         x->connection = c;
-        return begin(h, x);
+        return begin(h, x, method);
     case X_READING:
         return *data_n ? take_body(h, x, data, data_n) : dispatch(h, x, method);
-    case X_ANSWERED: {
-        struct MHD_Response *m = x->response;
-        x->response = NULL;
-        x->state = X_QUEUED;
-        enum MHD_Result ok = MHD_queue_response(c, x->status, m);
-        MHD_destroy_response(m);
-        return ok;
+    case X_UPLOAD: {
+        enum MHD_Result ok = upload_data(h, x, data, data_n);
+        return ok == MHD_YES && x->state == X_ANSWERED && x->upload_end ? send_answer(x) : ok;
     }
+    case X_ANSWERED:
+        if (*data_n) { /* an upload refused half-way: the library takes an answer only behind the last byte */
+            *data_n = 0;
+            return MHD_YES;
+        }
+        return send_answer(x);
     case X_QUEUED: /* a body that comes behind an early refusal */
         *data_n = 0;
         return MHD_YES;
     case X_WAITING:
+    case X_WANTS:
     case X_FREE:
         break;
     }
@@ -155,6 +184,20 @@ static void on_end(void *ctx, struct MHD_Connection *c, void **request_ctx,
     *request_ctx = NULL;
 }
 
+/* Each TLS connection counts on the certificate that was the newest when it began. */
+static void on_connection(void *ctx, struct MHD_Connection *c, void **connection_ctx,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct http *h = ctx;
+    (void)c;
+    if (h->tls && what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *connection_ctx = tls_hold(h->tls);
+    } else if (h->tls && *connection_ctx) {
+        tls_release(h->tls, *connection_ctx);
+        *connection_ctx = NULL;
+    }
+}
+
 /* Leaves escapes alone: what is a separator and what is data is decided where the route is known. */
 static size_t keep_escapes(void *ctx, struct MHD_Connection *c, char *s)
 {
@@ -170,22 +213,25 @@ static struct MHD_Daemon *start_daemon(struct http *h)
 #else
     enum MHD_OPTION strict = MHD_OPTION_STRICT_FOR_CLIENT;
 #endif
+    struct MHD_OptionItem tls[3];
+    tls_options(h->tls, tls);
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET,
-        h->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (h->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, on_request, h,
+        MHD_OPTION_LISTEN_SOCKET, h->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_IP_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)CONNECTION_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
         MHD_OPTION_NOTIFY_COMPLETED, on_end, h, MHD_OPTION_URI_LOG_CALLBACK, on_line, h,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, strict, 1, MHD_OPTION_END);
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+        strict, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
-enum bourn_err http_start(int listen_fd, const char *const *wanted, http_handle handle, void *ctx,
-                          struct http **out)
+enum bourn_err http_start(int listen_fd, const char *const *wanted, const struct http_hooks *hooks,
+                          struct http_tls *tls, struct http **out)
 {
     struct http *h = calloc(1, sizeof *h);
     if (!h)
         return err_set(BOURN_E_MEMORY, "out of memory for the HTTP server");
-    *h = (struct http){.listen_fd = listen_fd, .handle = handle, .ctx = ctx};
+    *h = (struct http){.listen_fd = listen_fd, .hooks = *hooks, .tls = tls};
     tzset(); /* the Date header's gmtime reads /etc/localtime once: now, while files may still be opened */
     buf_init(&h->scratch, PROBLEM_MISSING_BYTES_MAX + 8192);
     for (; wanted[h->wanted_n]; h->wanted_n++) {
@@ -196,8 +242,10 @@ enum bourn_err http_start(int listen_fd, const char *const *wanted, http_handle 
     for (size_t i = CONNECTIONS_MAX; h->exchanges && i-- > 0;) {
         struct exchange *x = &h->exchanges[i];
         x->id = i;
+        x->http = h;
         buf_init_secret(&x->uri, REQUEST_HEADERS_BYTES_MAX);
         buf_init_secret(&x->body, REQUEST_BODY_BYTES_MAX);
+        buf_init_secret(&x->piece, REPLY_BYTES_MAX + STREAM_TAIL_BYTES_MAX);
         x->next_free = h->free;
         h->free = x;
     }
@@ -232,31 +280,70 @@ enum bourn_err http_run(struct http *h, unsigned *wait_ms)
     return BOURN_OK;
 }
 
-/* The exchange that waits under this id, or NULL. */
-static struct exchange *find(const struct http *h, uint64_t id)
-{
-    size_t slot = id & 0xffff;
-    struct exchange *x = slot < CONNECTIONS_MAX ? &h->exchanges[slot] : NULL;
-    return x && x->id == id && x->state == X_WAITING ? x : NULL;
-}
-
 bool http_tag(const struct http *h, uint64_t id, uint32_t *tag)
 {
-    struct exchange *x = find(h, id);
+    struct exchange *x = exchange_find(h, id);
     if (x)
         *tag = x->tag;
     return x != NULL;
 }
 
+static void answered(struct exchange *x, struct MHD_Response *m, uint32_t status)
+{
+    x->response = m;
+    x->status = status;
+    x->state = m ? X_ANSWERED : X_FREE; /* out of memory: on_request closes the connection */
+    exchange_resume(x);
+}
+
 void http_answer(struct http *h, uint64_t id, const struct http_response *r)
 {
-    struct exchange *x = find(h, id);
-    if (!x)
+    struct exchange *x = exchange_find(h, id);
+    if (x && x->state == X_WAITING)
+        answered(x, exchange_response(h, r), r->status);
+}
+
+void http_answer_stream(struct http *h, uint64_t id, const struct http_response *r)
+{
+    struct exchange *x = exchange_find(h, id);
+    if (!x || x->state != X_WAITING)
         return;
-    x->response = exchange_response(h, r);
-    x->status = r->status;
-    x->state = x->response ? X_ANSWERED : X_FREE; /* out of memory: on_request closes the connection */
-    MHD_resume_connection(x->connection);
+    buf_put_slice(&x->piece, r->body);
+    answered(x, x->piece.failed ? NULL : exchange_stream(x, r), r->status);
+}
+
+bool http_streams(const struct http *h, uint64_t id)
+{
+    struct exchange *x = exchange_find(h, id);
+    return x && x->state == X_WANTS;
+}
+
+void http_append(struct http *h, uint64_t id, struct slice piece, bool last)
+{
+    struct exchange *x = exchange_find(h, id);
+    if (!x || x->state != X_WANTS)
+        return;
+    buf_put_slice(&x->piece, piece);
+    x->broken = x->piece.failed;
+    x->piece_last = last || x->broken;
+    x->state = X_QUEUED;
+    exchange_resume(x);
+}
+
+void http_abort(struct http *h, uint64_t id)
+{
+    struct exchange *x = exchange_find(h, id);
+    if (!x || x->state != X_WANTS)
+        return;
+    x->broken = x->piece_last = true;
+    x->state = X_QUEUED;
+    exchange_resume(x);
+}
+
+void **http_own(struct http *h, uint64_t id)
+{
+    struct exchange *x = id % (1u << 16) < CONNECTIONS_MAX ? &h->exchanges[id % (1u << 16)] : NULL;
+    return x && x->id == id && x->state != X_FREE ? &x->own : NULL;
 }
 
 void http_waiting(struct http *h, uint64_t min_ms,
@@ -265,7 +352,7 @@ void http_waiting(struct http *h, uint64_t min_ms,
     uint64_t now = clock_mono_ms();
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         struct exchange *x = &h->exchanges[i];
-        if (x->state == X_WAITING && now - x->since_ms >= min_ms)
+        if ((x->state == X_WAITING || x->state == X_WANTS) && now - x->since_ms >= min_ms)
             fn(ctx, x->id, x->tag, now - x->since_ms);
     }
 }
@@ -286,6 +373,10 @@ static void give_up(void *ctx, uint64_t id, uint32_t tag, uint64_t waited_ms)
     (void)waited_ms;
     struct http *h = ctx;
     struct http_response r;
+    if (http_streams(h, id)) {
+        http_abort(h, id);
+        return;
+    }
     http_problem(&r, &h->scratch, 503, slice_str("stopping"), slice_str("The service stops."),
                  slice_of(NULL, 0));
     http_answer(h, id, &r);

@@ -38,15 +38,41 @@ const char *http_status_title(uint32_t status); /* "Forbidden" */
 
 struct http;
 /* Called with each whole request; its slices are valid during the call. True: `r` is the answer (`body` is a
- * buffer to build it in). False: http_answer comes later, with this id; *tag is kept and comes back from
- * http_tag. */
+ * buffer to build it in). False: http_answer or http_answer_stream comes later, with this id; *tag is kept
+ * and comes back from http_tag. */
 typedef bool (*http_handle)(void *ctx, uint64_t id, const struct http_request *q, uint32_t *tag,
                             struct http_response *r, struct buf *body);
+struct http_hooks {
+    void *ctx;
+    http_handle handle;
+    /* The head of a request is there, its body is not: *upload says whether the body may have any length;
+     * then `handle` is not called, `uploaded` is. As with handle, true makes `r` the answer. NULL: no
+     * uploads. */
+    bool (*head)(void *ctx, uint64_t id, const struct http_request *q, uint32_t *tag, bool *upload,
+                 struct http_response *r, struct buf *body);
+    /* An upload waits: its buffer is full or its end is there (http_upload). Reading stops until
+     * http_upload_more. */
+    void (*uploaded)(void *ctx, uint64_t id);
+    /* The client has taken what there is of a streamed answer: http_append is wanted, at once or later. */
+    void (*wanted)(void *ctx, uint64_t id);
+    /* The exchange is over: frees what *http_own holds (not called for NULL). */
+    void (*forget)(void *ctx, void *own);
+};
+
+/* A certificate with its key, for TLS 1.3. Connections that began under an old pair end under it; its key is
+ * wiped once the last of them is closed. */
+struct http_tls;
+enum bourn_err http_tls_new(struct http_tls **out) BOURN_MUST_USE;
+void http_tls_free(struct http_tls *t); /* wipes every key; after http_stop */
+/* Takes a chain and its key (PEM) for new connections. An error leaves the old pair in use: BOURN_E_FORMAT if
+ * one does not read or they do not belong together. */
+enum bourn_err http_tls_set(struct http_tls *t, struct slice chain, struct slice key) BOURN_MUST_USE;
 
 /* Serves on `listen_fd` (listening, not blocking; owned from now on). `wanted`: names of the headers that the
- * handler reads, NULL at the end; one of them given twice is refused. */
-enum bourn_err http_start(int listen_fd, const char *const *wanted, http_handle handle, void *ctx,
-                          struct http **out) BOURN_MUST_USE;
+ * handler reads, NULL at the end; one of them given twice is refused. `tls`: NULL for plain HTTP, else
+ * borrowed, with a pair set. */
+enum bourn_err http_start(int listen_fd, const char *const *wanted, const struct http_hooks *hooks,
+                          struct http_tls *tls, struct http **out) BOURN_MUST_USE;
 void http_stop(struct http *h); /* answers what still waits with a 503, then closes everything */
 int http_wait_fd(const struct http *h);
 /* One turn: accepts, reads, calls the handler, writes. *wait_ms: how long the loop may sleep (at most 1,000).
@@ -55,6 +81,20 @@ enum bourn_err http_run(struct http *h, unsigned *wait_ms) BOURN_MUST_USE;
 
 /* Answers a request that waits. An id whose client is gone, or that was answered, is ignored. */
 void http_answer(struct http *h, uint64_t id, const struct http_response *r);
+/* The same with an answer that goes on behind its body: chunked. What a client does not take is not asked
+ * for; of each answer no more than one piece is kept. */
+void http_answer_stream(struct http *h, uint64_t id, const struct http_response *r);
+bool http_streams(const struct http *h, uint64_t id); /* it waits for http_append, not for http_answer */
+void http_append(struct http *h, uint64_t id, struct slice piece, bool last);
+void http_abort(struct http *h,
+                uint64_t id); /* cuts a streamed answer, so that its client sees it is not whole */
+/* What the caller keeps with a request that is not over: NULL at first. NULL if nobody is there any more. */
+void **http_own(struct http *h, uint64_t id);
+
+/* An upload that waits: what was read and not taken yet; *end: nothing follows. */
+struct slice http_upload(struct http *h, uint64_t id, bool *end);
+void http_upload_took(struct http *h, uint64_t id, size_t n);    /* the first n bytes of it are done with */
+void http_upload_more(struct http *h, uint64_t id);              /* reads on */
 bool http_tag(const struct http *h, uint64_t id, uint32_t *tag); /* false: nobody waits for this id */
 /* Calls fn for each request that waits for over min_ms; fn may http_answer it. */
 void http_waiting(struct http *h, uint64_t min_ms,

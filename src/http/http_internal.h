@@ -8,7 +8,16 @@
 
 #include <microhttpd.h>
 
-enum exchange_state { X_FREE, X_LINE, X_READING, X_WAITING, X_ANSWERED, X_QUEUED };
+enum exchange_state {
+    X_FREE,
+    X_LINE,
+    X_READING,
+    X_UPLOAD,   /* reads a body of any length */
+    X_WAITING,  /* for http_answer, or of an upload for http_upload_more */
+    X_ANSWERED, /* `response` is there */
+    X_QUEUED,
+    X_WANTS, /* a streamed answer waits for http_append */
+};
 
 struct exchange {
     uint64_t id; /* uses << 16 | slot */
@@ -20,14 +29,21 @@ struct exchange {
     struct buf uri, body; /* secret: identifiers, plaintext */
     bool too_large;       /* the body went over its limit; the rest is thrown away */
     size_t thrown_away;
+    bool upload, upload_end; /* a body of any length; all of it was read */
+    bool suspended;          /* the library does not look at the connection */
+    struct buf piece;        /* secret: of a streamed answer, what is on its way out */
+    size_t piece_at;         /* bytes of it that went out */
+    bool piece_last, broken;
+    void *own; /* the caller's */
+    struct http *http;
     struct exchange *next_free;
 };
 
 struct http {
     struct MHD_Daemon *daemon;
     int listen_fd, wait_fd;
-    http_handle handle;
-    void *ctx;
+    struct http_hooks hooks;
+    struct http_tls *tls;
     const char *wanted[HTTP_WANTED_MAX];
     size_t wanted_n;
     struct exchange *exchanges, *free;
@@ -44,6 +60,21 @@ struct exchange *exchange_take(struct http *h);
 void exchange_release(struct http *h, struct exchange *x);
 /* Copies a response for the library; NULL out of memory. */
 struct MHD_Response *exchange_response(const struct http *h, const struct http_response *r);
+/* The same for an answer whose body is x->piece and what is appended later. */
+struct MHD_Response *exchange_stream(struct exchange *x, const struct http_response *r);
+struct exchange *exchange_find(const struct http *h, uint64_t id); /* NULL: nobody waits under this id */
+void exchange_suspend(struct exchange *x);
+void exchange_resume(struct exchange *x);
+
+/* upload.c: the next data of an upload's body; *n 0: its end. */
+enum MHD_Result upload_data(struct http *h, struct exchange *x, const char *data, size_t *n);
+
+/* tls.c: the callbacks of the library and of GnuTLS. */
+struct http_tls_hold;
+struct http_tls_hold *tls_hold(struct http_tls *t); /* a connection began; NULL without memory */
+void tls_release(struct http_tls *t, struct http_tls_hold *hold);
+struct MHD_OptionItem;
+void tls_options(struct http_tls *t, struct MHD_OptionItem out[3]);
 
 /* headers.c: collects the headers of a request. */
 struct headers {

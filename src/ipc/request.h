@@ -27,10 +27,10 @@ enum req_op {
     REQ_WITHDRAW,        /* token subject number */
     REQ_WHOAMI,          /* token: the party's own entry */
     REQ_LEDGER_FILE,     /* path below the prefix; public ones without token */
-    REQ_ROWS_FILE,       /* path "tile/rows/…": token with `audit` */
+    REQ_ROWS_FILE,       /* path "tile/rows/…": token with `audit`; number: the first byte wanted */
     REQ_EVIDENCE,        /* token purpose body {"from","to"} */
-    REQ_IMPORT, /* admin: token purpose collection; path: the subject field's name; body NDJSON; number of the
-                   first line */
+    REQ_IMPORT, /* front, admin: token purpose collection; path: the subject field's name; body NDJSON; number
+                   of the first line */
     REQ_ADMIN_STATUS,     /* admin only, from here: peer credentials were checked */
     REQ_ADMIN_PARTY,      /* body JSON: name kind jurisdiction legal_name contact purposes[{purpose,ground}]
                              rights[]      days; answers {"token","index"} */

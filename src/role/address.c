@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum bourn_err role_address_parse(const char *text, struct sockaddr_storage *out, socklen_t *n)
+enum bourn_err role_address_parse(const char *text, bool tls, struct sockaddr_storage *out, socklen_t *n)
 {
     char host[64];
     uint64_t port = 0;
@@ -27,21 +27,22 @@ enum bourn_err role_address_parse(const char *text, struct sockaddr_storage *out
         v6->sin6_family = AF_INET6;
         v6->sin6_port = htons((uint16_t)port);
         *n = sizeof *v6;
-        if (IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr))
+        if (tls || IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr))
             return BOURN_OK;
     } else if (!bracket && inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
         v4->sin_family = AF_INET;
         v4->sin_port = htons((uint16_t)port);
         *n = sizeof *v4;
-        if (ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
+        if (tls || ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
             return BOURN_OK;
     } else {
         return err_set(BOURN_E_USAGE,
                        "--listen takes a numeric address, such as 127.0.0.1:7700 or [::1]:7700");
     }
-    return err_set(BOURN_E_USAGE,
-                   "bourn listens on loopback only (127.0.0.0/8 or [::1]): any other address needs TLS, "
-                   "which comes with a later version");
+    return err_set(
+        BOURN_E_USAGE,
+        "bourn listens without TLS on loopback only (127.0.0.0/8 or [::1]): any other address needs "
+        "--tls-cert and --tls-key");
 }
 
 void role_address_print(const struct sockaddr_storage *at, char out[80])

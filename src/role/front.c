@@ -1,11 +1,12 @@
 /* front: sockets and HTTP. It opens no file and holds no key; all it knows comes from clients and through the
  * ring. */
-#include "role/role_internal.h"
+#include "role/front_internal.h"
 
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "role/role_internal.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -14,17 +15,6 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-struct front {
-    struct ring *ring;
-    struct http *http;
-    int epoll, control;
-    struct buf message; /* secret: requests on their way */
-    struct buf scratch; /* decoded segments, problems */
-    enum bourn_err ring_err;
-    uint64_t swept_ms, drain_ms;
-    bool draining;
-};
 
 /* Every connection is a descriptor: take as many as the system lets us. */
 static void raise_descriptor_limit(void)
@@ -38,12 +28,12 @@ static void raise_descriptor_limit(void)
                     (unsigned long long)rl.rlim_cur, CONNECTIONS_MAX);
 }
 
-static enum bourn_err open_listener(const char *listen_at, int *fd, char address[80])
+static enum bourn_err open_listener(const char *listen_at, bool tls, int *fd, char address[80])
 {
     struct sockaddr_storage at;
     socklen_t n;
     int one = 1;
-    enum bourn_err err = role_address_parse(listen_at, &at, &n);
+    enum bourn_err err = role_address_parse(listen_at, tls, &at, &n);
     if (err)
         return err;
     *fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -55,12 +45,42 @@ static enum bourn_err open_listener(const char *listen_at, int *fd, char address
     return BOURN_OK;
 }
 
-static bool refuse(struct front *f, struct http_response *r, struct buf *body, const char *code,
-                   const char *detail)
+enum bourn_err front_send(struct front *f, const struct request *r)
 {
-    (void)f;
-    http_problem(r, body, 503, slice_str(code), slice_str(detail), slice_of(NULL, 0));
-    return true;
+    buf_clear(&f->message);
+    request_encode(&f->message, r);
+    enum bourn_err err = buf_check(&f->message);
+    if (!err)
+        err = ring_send(f->ring, IPC_REQUEST, buf_slice(&f->message));
+    buf_clear(&f->message);
+    if (err && err != BOURN_E_LIMIT)
+        f->ring_err = err;
+    return err;
+}
+
+static void problem(struct http_response *r, struct buf *body, uint32_t status, const char *code,
+                    const char *detail)
+{
+    http_problem(r, body, status, slice_str(code), slice_str(detail), slice_of(NULL, 0));
+}
+
+void front_refuse(struct front *f, uint64_t id, uint32_t status, const char *code, const char *detail)
+{
+    struct http_response r;
+    struct kept *k = kept_of(f, id);
+    problem(&r, &f->scratch, status, code, detail);
+    if (http_streams(f->http, id))
+        stream_refuse(f, id, &r);
+    else if (k && k->upload)
+        upload_refuse(f, id, &r, &f->scratch);
+    else
+        http_answer(f->http, id, &r);
+}
+
+/* Operations whose answer may have more pages: their request is kept. */
+static bool has_pages(uint32_t op)
+{
+    return op == REQ_DISCLOSE || op == REQ_ROWS_FILE;
 }
 
 static bool on_request(void *ctx, uint64_t id, const struct http_request *q, uint32_t *tag,
@@ -71,17 +91,25 @@ static bool on_request(void *ctx, uint64_t id, const struct http_request *q, uin
     if (!api_request(q, &f->scratch, &request, r))
         return true;
     *tag = request.op;
-    buf_clear(&f->message);
-    request_encode(&f->message, &request);
-    enum bourn_err err = buf_check(&f->message);
-    if (!err)
-        err = ring_send(f->ring, IPC_REQUEST, buf_slice(&f->message));
-    buf_clear(&f->message);
-    if (err == BOURN_OK)
+    if ((!has_pages(request.op) || kept_new(f, id, &request)) && front_send(f, &request) == BOURN_OK)
         return false;
-    if (err != BOURN_E_LIMIT)
-        f->ring_err = err;
-    return refuse(f, r, body, "overloaded", "Too many requests wait; try again later.");
+    problem(r, body, 503, "overloaded", "Too many requests wait; try again later.");
+    return true;
+}
+
+static void take_reply(struct front *f, uint32_t op, const struct reply *reply)
+{
+    struct http_response r;
+    if (op == REQ_IMPORT) {
+        upload_reply(f, reply);
+    } else if (http_streams(f->http, reply->id)) {
+        stream_next(f, op, reply);
+    } else if (has_pages(op)) {
+        stream_first(f, op, reply);
+    } else {
+        api_response(op, reply, &f->scratch, &r);
+        http_answer(f->http, reply->id, &r);
+    }
 }
 
 /* All answers that came: what vault says is final here. */
@@ -91,7 +119,6 @@ static enum bourn_err take_replies(struct front *f)
         uint32_t type, op;
         struct slice message;
         struct reply reply;
-        struct http_response r;
         enum bourn_err err = ring_receive(f->ring, &type, &message);
         if (err == BOURN_E_NOT_FOUND)
             return BOURN_OK;
@@ -103,20 +130,23 @@ static enum bourn_err take_replies(struct front *f)
             return err;
         if (!http_tag(f->http, reply.id, &op))
             continue; /* answered already: too late, or the service stops */
-        api_response(op, &reply, &f->scratch, &r);
-        http_answer(f->http, reply.id, &r);
+        take_reply(f, op, &reply);
     }
 }
 
 static void on_waiting(void *ctx, uint64_t id, uint32_t tag, uint64_t waited_ms)
 {
     struct front *f = ctx;
-    struct http_response r;
     if (tag != REQ_HEALTH && waited_ms < ANSWER_WAIT_MS_MAX)
         return;
-    refuse(f, &r, &f->scratch, "vault_silent",
-           "The vault does not answer in time; a write may have happened.");
-    http_answer(f->http, id, &r);
+    front_refuse(f, id, 503, "vault_silent", "The vault does not answer in time; a write may have happened.");
+}
+
+static void on_stop(void *ctx, uint64_t id, uint32_t tag, uint64_t waited_ms)
+{
+    (void)tag;
+    (void)waited_ms;
+    front_refuse(ctx, id, 503, "stopping", "The service stops.");
 }
 
 /* Requests that wait for too long get a 503; looked at twice a second. */
@@ -136,6 +166,14 @@ static enum bourn_err watch(struct front *f, int fd)
                                                            : err_sys(BOURN_E_UNAVAILABLE, "cannot use epoll");
 }
 
+static void drain(struct front *f)
+{
+    f->draining = true;
+    f->drain_ms = clock_mono_ms() + DRAIN_MS_MAX;
+    epoll_ctl(f->epoll, EPOLL_CTL_DEL, f->control, NULL);
+    http_drain(f->http);
+}
+
 static enum bourn_err serve(struct front *f)
 {
     enum bourn_err err = BOURN_OK;
@@ -145,20 +183,19 @@ static enum bourn_err serve(struct front *f)
         int n = epoll_wait(f->epoll, events, 4, (int)wait_ms);
         if (n < 0 && errno != EINTR)
             return err_sys(BOURN_E_UNAVAILABLE, "cannot wait for events");
-        for (int i = 0; i < n; i++) {
-            if (events[i].data.fd != f->control || f->draining)
-                continue;
-            f->draining = true;
-            f->drain_ms = clock_mono_ms() + DRAIN_MS_MAX;
-            epoll_ctl(f->epoll, EPOLL_CTL_DEL, f->control, NULL);
-            http_drain(f->http);
-        }
+        bool stop = false;
+        for (int i = 0; i < n; i++)
+            if (events[i].data.fd == f->control && !f->draining)
+                TRY(orders_read(f, &stop));
+        if (stop)
+            drain(f);
         TRY(take_replies(f));
         TRY(http_run(f->http, &wait_ms));
         TRY(f->ring_err);
         TRY(ring_kick(f->ring)); /* once for all that was parsed in this turn */
         sweep(f);
     }
+    http_waiting(f->http, 0, on_stop, f);
 out:
     return err;
 }
@@ -168,13 +205,23 @@ static enum bourn_err start(struct front *f, const struct ring_fds *vault, const
     enum bourn_err err = BOURN_E_INTERNAL;
     int listener = -1;
     char address[80];
+    static const char https[] = ROLE_HTTPS;
+    const struct http_hooks hooks = {f, on_request, upload_head, upload_go_on, stream_wanted, kept_free};
+    bool tls = strncmp(listen_at, https, sizeof https - 1) == 0;
+    listen_at += tls ? sizeof https - 1 : 0;
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     buf_init_secret(&f->message, IPC_MESSAGE_BYTES_MAX);
     buf_init_secret(&f->scratch, PROBLEM_MISSING_BYTES_MAX + 8192);
-    TRY(open_listener(listen_at, &listener, address));
+    buf_init_secret(&f->page, REPLY_BYTES_MAX + STREAM_TAIL_BYTES_MAX);
+    buf_init_secret(&f->orders, 2 * TLS_PEM_BYTES_MAX + 8192);
+    if (tls) {
+        TRY(http_tls_new(&f->tls));
+        TRY(orders_first(f));
+    }
+    TRY(open_listener(listen_at, tls, &listener, address));
     TRY(ring_open(vault, &f->ring));
-    TRY(http_start(listener, api_headers, on_request, f, &f->http));
+    TRY(http_start(listener, api_headers, &hooks, f->tls, &f->http));
     f->epoll = epoll_create1(EPOLL_CLOEXEC);
     TRY(watch(f, f->control));
     TRY(watch(f, ring_wait_fd(f->ring)));
@@ -196,8 +243,11 @@ int role_front(const struct ring_fds *vault, int control, const char *listen_at)
     if (err)
         log_error("%s", err_text());
     http_stop(f.http);
+    http_tls_free(f.tls);
     ring_close(f.ring);
     buf_release(&f.message);
     buf_release(&f.scratch);
+    buf_release(&f.page);
+    buf_release(&f.orders);
     return code;
 }

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,8 +21,10 @@ enum { VAULT, SIGNER, FRONT, ROLES };
 
 struct parent {
     struct role_child roles[ROLES]; /* pid 0: not there (any more) */
+    const struct role_options *options;
     int signals;
-    bool stop; /* a signal asked for it */
+    bool stop;   /* a signal asked for it */
+    bool reload; /* the same for the certificate */
 };
 
 /* Says how a role ended, if it ended in another way than it should. True: that was a failure. */
@@ -80,8 +83,10 @@ static bool wait_event(struct parent *p, int control, int timeout_ms)
     if (n <= 0)
         return n < 0;
     struct signalfd_siginfo s;
-    if (fds[0].revents && read(p->signals, &s, sizeof s) == sizeof s)
+    if (fds[0].revents && read(p->signals, &s, sizeof s) == sizeof s) {
         p->stop = p->stop || s.ssi_signo == SIGTERM || s.ssi_signo == SIGINT;
+        p->reload = p->reload || s.ssi_signo == SIGHUP;
+    }
     return true;
 }
 
@@ -125,8 +130,17 @@ static void append(int *keep, size_t *n, const struct ring_fds *f)
     *n += 4;
 }
 
+static bool send_certificate(const struct parent *p)
+{
+    const struct role_options *o = p->options;
+    if (role_send_certificate(p->roles[FRONT].control, o->tls_cert, o->tls_key) == BOURN_OK)
+        return true;
+    log_error("%s", err_text());
+    return false;
+}
+
 /* Starts the three, one after the other. False: one did not come up, or a signal came first. */
-static bool start_all(struct parent *p, const char *cell, const char *listen_at)
+static bool start_all(struct parent *p, const char *listen_at)
 {
     struct ring_fds front, front_vault, vault_signer, signer;
     enum bourn_err err = ring_make(&front, &front_vault);
@@ -147,10 +161,13 @@ static bool start_all(struct parent *p, const char *cell, const char *listen_at)
         append(keep, &n, rings[i][0]);
         if (rings[i][1])
             append(keep, &n, rings[i][1]);
-        if (role_start(&p->roles[i], names[i], keep, n, i == FRONT ? listen_at : cell) != BOURN_OK) {
+        if (role_start(&p->roles[i], names[i], keep, n, i == FRONT ? listen_at : p->options->cell) !=
+            BOURN_OK) {
             log_error("%s", err_text());
             ok = false;
         }
+        if (ok && i == FRONT && p->options->tls_cert && !send_certificate(p))
+            ok = false;
         /* vault is ready once it has compared its log with the head that the signer keeps */
         if (i == SIGNER)
             ok = ok && await_ready(p, SIGNER) && await_ready(p, VAULT);
@@ -205,39 +222,65 @@ static void leave_address(const char *cell, const char *url)
         close(dir);
 }
 
-static int run(struct parent *p, const char *cell, const char *listen_at)
+static enum bourn_err confine(const struct role_options *o)
 {
-    if (!start_all(p, cell, listen_at)) {
+    char *folders[ROLE_FOLDERS_MAX + 1] = {NULL};
+    enum bourn_err err = BOURN_E_INTERNAL;
+    if (!o->tls_cert)
+        return sandbox_enter(SANDBOX_PARENT, NULL);
+    TRY(role_certificate_folders(o->tls_cert, o->tls_key, folders));
+    TRY(sandbox_enter_reading(SANDBOX_PARENT_TLS, (const char *const *)folders));
+out:
+    for (size_t i = 0; i < ROLE_FOLDERS_MAX; i++)
+        free(folders[i]);
+    return err;
+}
+
+static int run(struct parent *p)
+{
+    const struct role_options *o = p->options;
+    char line[256], listen_at[128];
+    const char *scheme = o->tls_cert ? ROLE_HTTPS : "http://";
+    snprintf(listen_at, sizeof listen_at, "%s%s", o->tls_cert ? ROLE_HTTPS : "", o->listen);
+    if (!start_all(p, listen_at)) {
         if (p->stop)
             return 0;
         log_error("the cell cannot be served");
         return ROLE_EXIT_UNAVAILABLE;
     }
-    char line[256], *url = line + sizeof "listening on " - 1;
-    int n = snprintf(line, sizeof line, "listening on http://%s\n", p->roles[FRONT].ready);
-    leave_address(cell, url);
-    if (sandbox_enter(SANDBOX_PARENT, NULL) != BOURN_OK) {
+    char url[160];
+    snprintf(url, sizeof url, "%s%s", scheme, p->roles[FRONT].ready);
+    leave_address(o->cell, url);
+    if (confine(o) != BOURN_OK) {
         log_error("%s", err_text());
         return ROLE_EXIT_UNAVAILABLE;
     }
+    int n = snprintf(line, sizeof line, "listening on %s\n", url);
     if (write(STDOUT_FILENO, line, (size_t)n) != n)
         log_warning("cannot write to standard output");
     while (!p->stop) {
         wait_event(p, -1, -1);
         if (reap(p, -1))
             return ROLE_EXIT_FAILED;
+        if (p->reload && !send_certificate(p))
+            log_error("the old certificate stays in use");
+        p->reload = false;
     }
     return drain(p);
 }
 
-int role_parent(const char *cell, const char *listen_at)
+int role_parent(const struct role_options *o)
 {
-    struct parent p = {.signals = -1};
+    struct parent p = {.signals = -1, .options = o};
     struct sockaddr_storage at;
     socklen_t at_n;
     sigset_t set;
     log_init("parent", LOG_LEVEL_INFO);
-    if (role_address_parse(listen_at, &at, &at_n) != BOURN_OK) {
+    if (!o->tls_cert != !o->tls_key) {
+        log_error("TLS needs both --tls-cert and --tls-key");
+        return ROLE_EXIT_USAGE;
+    }
+    if (role_address_parse(o->listen, o->tls_cert != NULL, &at, &at_n) != BOURN_OK) {
         log_error("%s", err_text());
         return ROLE_EXIT_USAGE;
     }
@@ -246,12 +289,14 @@ int role_parent(const char *cell, const char *listen_at)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGCHLD);
+    if (o->tls_cert)
+        sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || (p.signals = signalfd(-1, &set, SFD_CLOEXEC)) < 0) {
         log_error("cannot wait for signals");
         return ROLE_EXIT_UNAVAILABLE;
     }
-    int code = run(&p, cell, listen_at);
+    int code = run(&p);
     kill_all(&p);
     return code;
 }

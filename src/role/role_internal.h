@@ -10,10 +10,24 @@
 
 enum { ROLE_EXIT_USAGE = 64, ROLE_EXIT_UNAVAILABLE = 69, ROLE_EXIT_FAILED = 70 };
 
-/* "127.0.0.1:7700" or "[::1]:7700"; port 0 lets the kernel choose. BOURN_E_USAGE unless it is loopback. */
-enum bourn_err role_address_parse(const char *text, struct sockaddr_storage *out,
+/* "127.0.0.1:7700" or "[::1]:7700"; port 0 lets the kernel choose. BOURN_E_USAGE unless it is loopback, or
+ * there is TLS. */
+enum bourn_err role_address_parse(const char *text, bool tls, struct sockaddr_storage *out,
                                   socklen_t *n) BOURN_MUST_USE;
 void role_address_print(const struct sockaddr_storage *at, char out[80]);
+
+/* Stands before front's address where it is to speak TLS; it gets the certificate as an order. */
+#define ROLE_HTTPS "https://"
+/* What the parent says over the control socket begins with one byte. This one: lengths of chain and key (4
+ * bytes each, big-endian), then both as PEM. Any other: finish. */
+enum { ROLE_ORDER_CERTIFICATE = 'c' };
+/* certificate.c: reads both files and sends them. An error is the operator's to mend: nothing was sent. */
+enum bourn_err role_send_certificate(int control, const char *chain, const char *key) BOURN_MUST_USE;
+/* The folders that the sandbox must let the parent read for that, also through symbolic links: absolute
+ * paths, NULL at the end. Given back by free() of each. */
+enum { ROLE_FOLDERS_MAX = 4 };
+enum bourn_err role_certificate_folders(const char *chain, const char *key,
+                                        char *out[ROLE_FOLDERS_MAX + 1]) BOURN_MUST_USE;
 
 /* Tells the parent that this role serves. */
 enum bourn_err role_ready(int control, const char *text) BOURN_MUST_USE;

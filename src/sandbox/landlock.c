@@ -51,22 +51,19 @@ static struct ruleset everything(long abi, int may_signal)
     return all;
 }
 
-static enum bourn_err allow_below(int ruleset, const char *path, uint64_t known)
+static enum bourn_err allow_below(int ruleset, const char *path, uint64_t wanted)
 {
-    uint64_t wanted = FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_DIR | FS_REMOVE_FILE |
-                      FS_MAKE_DIR | FS_MAKE_REG | FS_REFER | FS_TRUNCATE;
-    struct path_beneath rule = {.allowed = wanted & known,
-                                .parent_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    struct path_beneath rule = {.allowed = wanted, .parent_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (rule.parent_fd < 0)
         return err_sys(BOURN_E_IO, "cannot open the folder that the sandbox allows");
     enum bourn_err err = BOURN_OK;
     if (syscall(NR_ADD_RULE, ruleset, RULE_PATH_BENEATH, &rule, 0) != 0)
-        err = err_sys(BOURN_E_IO, "Landlock does not take the rule for the cell's folder");
+        err = err_sys(BOURN_E_IO, "Landlock does not take the rule for a folder");
     close(rule.parent_fd);
     return err;
 }
 
-enum bourn_err landlock_restrict(const char *writable, int may_signal)
+enum bourn_err landlock_restrict(const char *writable, const char *const *readable, int may_signal)
 {
     long abi = syscall(NR_CREATE_RULESET, NULL, (size_t)0, CREATE_RULESET_VERSION);
     if (abi < 1)
@@ -79,7 +76,11 @@ enum bourn_err landlock_restrict(const char *writable, int may_signal)
     int ruleset = (int)syscall(NR_CREATE_RULESET, &all, sizeof all, 0);
     if (ruleset < 0)
         return err_sys(BOURN_E_UNAVAILABLE, "cannot make a Landlock ruleset");
-    enum bourn_err err = writable ? allow_below(ruleset, writable, all.fs) : BOURN_OK;
+    const uint64_t use = FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_DIR | FS_REMOVE_FILE |
+                         FS_MAKE_DIR | FS_MAKE_REG | FS_REFER | FS_TRUNCATE;
+    enum bourn_err err = writable ? allow_below(ruleset, writable, use & all.fs) : BOURN_OK;
+    for (; !err && *readable; readable++)
+        err = allow_below(ruleset, *readable, FS_READ_FILE);
     if (!err && syscall(NR_RESTRICT_SELF, ruleset, 0) != 0)
         err = err_sys(BOURN_E_UNAVAILABLE, "cannot enter the Landlock ruleset");
     close(ruleset);

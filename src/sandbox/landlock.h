@@ -6,8 +6,9 @@
 #include "base/err.h"
 
 /* Refuses every file-system right and every TCP bind and connect that the running kernel knows, but reading
- * and writing below `writable` (NULL: none); also signals and abstract sockets to processes outside, unless
- * may_signal. */
-enum bourn_err landlock_restrict(const char *writable, int may_signal) BOURN_MUST_USE;
+ * and writing below `writable` (NULL: none) and reading files below each of `readable` (NULL at the end);
+ * also signals and abstract sockets to processes outside, unless may_signal. */
+enum bourn_err landlock_restrict(const char *writable, const char *const *readable,
+                                 int may_signal) BOURN_MUST_USE;
 
 #endif

@@ -17,10 +17,9 @@ bool sandbox_on(void)
 #endif
 }
 
-enum bourn_err sandbox_enter(enum sandbox_role role, const char *writable)
+static enum bourn_err enter(enum sandbox_role role, const char *writable, const char *const *readable)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    bourn_assert((role == SANDBOX_VAULT) == (writable != NULL));
     /* No core dump, and no other process of this user can attach or read its memory. */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return err_sys(BOURN_E_UNAVAILABLE, "cannot forbid core dumps");
@@ -28,8 +27,21 @@ enum bourn_err sandbox_enter(enum sandbox_role role, const char *writable)
         return BOURN_OK;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_sys(BOURN_E_UNAVAILABLE, "cannot give up new privileges");
-    TRY(landlock_restrict(writable, role == SANDBOX_PARENT));
+    TRY(landlock_restrict(writable, readable, role == SANDBOX_PARENT || role == SANDBOX_PARENT_TLS));
     TRY(seccomp_restrict(role));
 out:
     return err;
+}
+
+enum bourn_err sandbox_enter(enum sandbox_role role, const char *writable)
+{
+    static const char *const none[] = {NULL};
+    bourn_assert((role == SANDBOX_VAULT) == (writable != NULL) && role != SANDBOX_PARENT_TLS);
+    return enter(role, writable, none);
+}
+
+enum bourn_err sandbox_enter_reading(enum sandbox_role role, const char *const *folders)
+{
+    bourn_assert(role == SANDBOX_PARENT_TLS);
+    return enter(role, NULL, folders);
 }

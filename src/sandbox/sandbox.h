@@ -9,11 +9,19 @@
 
 #include <stdbool.h>
 
-enum sandbox_role { SANDBOX_PARENT, SANDBOX_FRONT, SANDBOX_VAULT, SANDBOX_SIGNER };
+enum sandbox_role {
+    SANDBOX_PARENT,
+    SANDBOX_FRONT,
+    SANDBOX_VAULT,
+    SANDBOX_SIGNER,
+    SANDBOX_PARENT_TLS, /* a parent that may read the certificate again */
+};
 
 /* Call after everything the role may not do any more (opening, binding, mapping its rings) and before its
  * threads start. `writable`: the one folder that vault may use (NULL for the others). */
 enum bourn_err sandbox_enter(enum sandbox_role role, const char *writable) BOURN_MUST_USE;
+/* The same for SANDBOX_PARENT_TLS: files below these folders (NULL at the end) may be opened for reading. */
+enum bourn_err sandbox_enter_reading(enum sandbox_role role, const char *const *folders) BOURN_MUST_USE;
 /* Whether sandbox_enter would confine: false only in a debug build that was told so. */
 bool sandbox_on(void);
 

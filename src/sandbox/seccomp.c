@@ -151,8 +151,16 @@ static int role_rules(scmp_filter_ctx ctx, enum sandbox_role role)
                                 F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK};
     int rc = 0;
     switch (role) {
+    case SANDBOX_PARENT_TLS: /* certificate and key, read again: Landlock says where they lie */
+        rc = allow_if(ctx, SCMP_SYS(openat), bits(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+        if (rc == 0)
+            rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fstat), 0);
+        if (rc == 0)
+            rc = allow_if(ctx, SCMP_SYS(newfstatat), bits(3, AT_EMPTY_PATH, AT_EMPTY_PATH));
+        /* fall through */
     case SANDBOX_PARENT:
-        rc = allow_list(ctx, parent);
+        if (rc == 0)
+            rc = allow_list(ctx, parent);
         if (rc == 0)
             rc = allow_if(ctx, SCMP_SYS(kill), equals(1, SIGKILL));
         break;

@@ -226,6 +226,38 @@ static void test_documented(void **state)
     assert_int_equal(n, route_count());
 }
 
+static void test_import(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",
+                                      "collection=c",
+                                      "subject=f",
+                                      "collection=c&subject=",
+                                      "collection=c&subject=f&",
+                                      "collection=c&subject=f&subject=f",
+                                      "collection=c&subject=f&x=y",
+                                      "collection=%63&subject=f"};
+    struct http_request q = ask("POST", "/v1/import");
+    assert_true(api_upload(&q));
+    q.headers[2] = slice_str("application/x-ndjson");
+    q.query = slice_str("subject=f&collection=c");
+    assert_true(run(q));
+    assert_int_equal(got.op, REQ_IMPORT);
+    assert_true(slice_is(got.collection, "c") && slice_is(got.path, "f"));
+    assert_int_equal(got.body.n, 0);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        q.query = slice_str(bad[i]);
+        refused(q, 400, "query_malformed");
+    }
+    q.query = slice_str("subject=f&collection=c");
+    q.headers[2] = slice_str("application/json");
+    refused(q, 415, "content_type_unsupported");
+    q = ask("GET", "/v1/import");
+    assert_false(api_upload(&q));
+    q = ask("POST", "/v1/search");
+    assert_false(api_upload(&q));
+}
+
 static void test_no_such_route(void **state)
 {
     (void)state;
@@ -462,13 +494,10 @@ int main(void)
 {
     buf_init_secret(&scratch, 1u << 17);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_route),
-        cmocka_unit_test(test_documented),
-        cmocka_unit_test(test_no_such_route),
-        cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_query_and_if_match),
-        cmocka_unit_test(test_idempotency_key),
-        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_every_route),     cmocka_unit_test(test_documented),
+        cmocka_unit_test(test_import),          cmocka_unit_test(test_no_such_route),
+        cmocka_unit_test(test_segments),        cmocka_unit_test(test_query_and_if_match),
+        cmocka_unit_test(test_idempotency_key), cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_responses),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,8 @@ static struct service serve(const char *behave, const char *listen_at)
     if (s.pid == 0) {
         dup2(out[1], STDOUT_FILENO);
         dup2(err[1], STDERR_FILENO);
-        _exit(role_parent(cell, listen_at));
+        const struct role_options o = {.cell = cell, .listen = listen_at};
+        _exit(role_parent(&o));
     }
     close(out[1]);
     close(err[1]);
@@ -174,7 +175,7 @@ static void test_addresses(void **state)
         struct service s = serve("", bad[i]);
         assert_int_equal(finish(&s), 64);
         assert_non_null(
-            strstr(s.said, i < 5 ? "needs TLS, which comes with a later version" : "--listen takes"));
+            strstr(s.said, i < 5 ? "needs --tls-cert and --tls-key" : "--listen takes"));
     }
     struct service s = serve("", "127.8.9.10:0");
     assert_memory_equal(s.said, "listening on http://127.8.9.10:", 31);
