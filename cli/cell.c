@@ -77,12 +77,14 @@ bool cell_address(const char *cell, struct buf *out)
         close(fd);
     if (dir >= 0)
         close(dir);
-    if (n < 2 || text[n - 1] != '\n')
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    if (n < 1)
         return false;
-    for (ssize_t i = 0; i < n - 1; i++)
+    for (ssize_t i = 0; i < n; i++)
         if (text[i] <= ' ' || text[i] > '~')
             return false;
-    buf_put(out, text, (size_t)n - 1);
+    buf_put(out, text, (size_t)n);
     return true;
 }
 

@@ -27,9 +27,11 @@ const char help_collection_add[] =
     "               export (what `bourn export` wrote). By default the name decides: .ndjson, .jsonl,\n"
     "               .json, else CSV\n"
     "  --sensitive  the collection holds sensitive data: packs may ask for more\n"
-    "  --retention  days after which a record expires by itself\n";
+    "  --retention  days after which a record expires by itself\n"
+    "  Exit: 0 done, 1 refused, 64 usage, 69 not serving.\n";
 const char help_collection_list[] = "bourn collection list CELL [--json]\n"
-                                    "  Shows the collections.\n";
+                                    "  Shows the collections.\n"
+                                    "  Exit: 0 done, 1 refused, 64 usage, 69 not serving.\n";
 
 /* Looks the field up by its decoded name; makes it if it is new. NULL and an error text if it cannot be. */
 static struct schema_field *field(struct schema *s, struct slice raw)

@@ -11,14 +11,21 @@
 const char help_consent_key[] =
     "bourn consent key new FILE [--json]\n"
     "  Makes a signing key (Ed25519, PKCS#8 in PEM, mode 0600) and prints its public key. An\n"
-    "  existing file is never written over. Whoever has this file can sign as the person.\n";
+    "  existing file is never written over. Whoever has this file can sign as the person.\n"
+    "  Exit: 0 made, 1 refused or failed, 64 usage.\n";
 const char help_consent_sign[] =
     "bourn consent sign STATEMENT.json|- --key FILE\n"
-    "  Offline. Shows the statement in words on standard error, signs it, and writes the signed statement to "
-    "standard\n"
-    "  output, ready for POST …/consents. STATEMENT.json is the answer of POST …/consent-requests.\n";
-const char help_consent_show[] = "bourn consent show STATEMENT.json|-\n"
-                                 "  Shows a statement in words; of a signed one, checks the signature.\n";
+    "  Offline. Shows the statement in words on standard error, signs it, and writes the signed statement, "
+    "as\n"
+    "  JSON, to standard output, ready for POST …/consents. STATEMENT.json is the answer of\n"
+    "  POST …/consent-requests.\n"
+    "  --key  the person's signing key\n"
+    "  Exit: 0 signed, 1 refused or failed, 64 usage.\n";
+const char help_consent_show[] =
+    "bourn consent show STATEMENT.json|- [--json]\n"
+    "  Shows a statement in words; of a signed one, checks the signature.\n"
+    "  --json  {\"words\",\"signed\",\"public_key\"}: the key is null if it is not signed\n"
+    "  Exit: 0 readable, and the signature holds if there is one; 1 not; 64 usage.\n";
 
 #define ARENA_BYTES (1u << 20)
 
@@ -177,6 +184,24 @@ out:
     return err != BOURN_OK ? cli_err(err) : code;
 }
 
+/* `key` is that of a signature that holds, or NULL. */
+static void put_shown(struct buf *out, struct slice words, const struct slice *key, bool json)
+{
+    if (json) {
+        buf_put_str(out, "{\"words\":");
+        json_put_string(out, words);
+        buf_printf(out, ",\"signed\":%s,\"public_key\":", key ? "true" : "false");
+        if (key)
+            consent_put_base64url(out, "\"", key->p, key->n);
+        buf_put_str(out, key ? "\"}\n" : "null}\n");
+        return;
+    }
+    buf_put_slice(out, words);
+    if (key)
+        consent_put_base64url(out, "signed by the key ", key->p, key->n);
+    buf_put_str(out, key ? ": the signature holds\n" : "not signed\n");
+}
+
 int cmd_consent_show(int argc, char **argv)
 {
     struct consent_args a;
@@ -189,19 +214,22 @@ int cmd_consent_show(int argc, char **argv)
     struct reading r;
     struct json_value v, signature;
     struct signed_statement s;
+    struct buf out;
+    bool is_signed = false;
     reading_init(&r);
+    buf_init(&out, 1u << 20);
     TRY(statement_read(a.word, &r.text, &r.canonical, &r.arena, &r.words));
     TRY(json_check(buf_slice(&r.text), &v));
     if (json_find(v, "signature", &signature)) {
         TRY(signed_statement_get(buf_slice(&r.text), &r.arena, &s));
         TRY(consent_verify(s.canonical, s.signature, s.public_key));
-        consent_put_base64url(&r.words, "signed by the key ", s.public_key.p, s.public_key.n);
-        buf_put_str(&r.words, ": the signature holds\n");
-    } else {
-        buf_put_str(&r.words, "not signed\n");
+        is_signed = true;
     }
-    code = cli_out(buf_slice(&r.words));
+    put_shown(&out, buf_slice(&r.words), is_signed ? &s.public_key : NULL, a.json);
+    TRY(buf_check(&out));
+    code = cli_out(buf_slice(&out));
 out:
     reading_release(&r);
+    buf_release(&out);
     return err != BOURN_OK ? cli_err(err) : code;
 }

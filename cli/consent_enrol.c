@@ -9,10 +9,14 @@
 
 #include <stdio.h>
 
-const char help_consent_enrol[] = "bourn consent enrol URL --code CODE --key FILE [--json]\n"
-                                  "  Makes the key in FILE the person's at the cell behind URL: signs a "
-                                  "proof of possession over the code that an app\n"
-                                  "  handed over. The ledger keeps who vouched for it.\n";
+const char help_consent_enrol[] =
+    "bourn consent enrol URL --code CODE --key FILE [--json]\n"
+    "  Makes the key in FILE the person's at the cell behind URL: signs a proof of possession over the code\n"
+    "  that an app handed over. The ledger keeps who vouched for it.\n"
+    "  --code  the code\n"
+    "  --key   the person's signing key\n"
+    "  Exit: 0 enrolled, 1 refused, 64 usage, 69 no answer.\n";
+
 /* POSTs and reads the answer; a refusal is said in the server's words, as BOURN_E_DENIED. */
 static enum bourn_err ask(const char *url, const char *path, struct slice body, struct buf *answer,
                           struct json_value *v)

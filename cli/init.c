@@ -10,15 +10,16 @@
 const char help_init[] =
     "bourn init CELL --domicile CC --controller NAME --origin ORIGIN [--contact TEXT] [--delay SECONDS]\n"
     "           [--pack FILE.yaml] … [--json]\n"
-    "  Makes the folder CELL: keys, journal, an empty store, and a ledger that begins with genesis and the "
-    "packs\n"
-    "  pledge-2015 and home (and those of --pack).\n"
+    "  Makes the folder CELL: keys, journal, an empty store, and a ledger that begins with genesis and the\n"
+    "  packs pledge-2015 and home (and those of --pack).\n"
     "  --domicile    the country whose people it holds, e.g. CN\n"
     "  --controller  the legal name of who is answerable\n"
     "  --origin      the ledger's name: its address without https:// and without a slash at the end\n"
-    "  --delay       seconds before a new or changed pack or a changed schema counts (default 86400). It "
-    "stands in\n"
-    "                genesis for ever; 0 is for trials, and verifiers show it as such\n";
+    "  --contact     how people reach the controller\n"
+    "  --delay       seconds before a new or changed pack or a changed schema counts (default 86400). It\n"
+    "                stands in genesis for ever; 0 is for trials, and verifiers show it as such\n"
+    "  --pack        one more pack of rules that is in force from the start; may be given again\n"
+    "  Exit: 0 made, 1 refused or failed, 64 usage.\n";
 
 enum { DOMICILE, CONTROLLER, ORIGIN, CONTACT, DELAY, PACK, JSON };
 

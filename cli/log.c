@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char help_log[] = "bourn log CELL|FOLDER [--from INDEX] [--json]\n"
-                        "  Shows the entries of a cell's ledger, or of a copy of its public folder, up to "
-                        "its last checkpoint: index, time,\n"
-                        "  kind, and what the entry says. Nothing in them is about a person. Nothing is "
-                        "checked here: use bourn-verify.\n"
-                        "  --json  one object a line\n";
+const char help_log[] =
+    "bourn log CELL|FOLDER [--from INDEX] [--json]\n"
+    "  Shows the entries of a cell's ledger, or of a copy of its public folder, up to its last checkpoint:\n"
+    "  index, time, kind, and what the entry says. Nothing in them is about a person. Nothing is checked\n"
+    "  here: use bourn-verify.\n"
+    "  --from  the first entry to show\n"
+    "  --json  one object a line\n"
+    "  Exit: 0 done, 1 not readable, 64 usage.\n";
 
 #define BUNDLE_BYTES_MAX (256 * (ENTRY_BYTES_MAX + 2))
 #define CHECKPOINT_BYTES_MAX 65536

@@ -4,10 +4,12 @@
 
 const char help_notice_add[] =
     "bourn notice add CELL NAME --language LANG --text TEXT | --file FILE [--json]\n"
-    "  Registers a text that people are shown before they consent; a consent names it by version and hash. "
-    "The same name\n"
-    "  and language again makes the next version.\n"
-    "  --language  a tag such as en, zh or pt-BR\n";
+    "  Registers a text that people are shown before they consent; a consent names it by version and hash.\n"
+    "  The same name and language again makes the next version.\n"
+    "  --language  a tag such as en, zh or pt-BR\n"
+    "  --text      the text itself\n"
+    "  --file      a file that holds it (- is standard input)\n"
+    "  Exit: 0 done, 1 refused, 64 usage, 69 not serving.\n";
 
 static bool language_ok(const char *tag)
 {

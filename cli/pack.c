@@ -4,14 +4,15 @@
 #include "cell.h"
 #include "gate/world.h"
 
-const char help_pack_add[] = "bourn pack add CELL FILE.yaml [--json]\n"
-                             "  Compiles a pack, tries its examples, and enters it in the ledger. It counts "
-                             "after the delay that the cell's\n"
-                             "  genesis names; packs add up, none can loosen another. Whoever verifies the "
-                             "ledger must pin it to trust verdicts\n"
-                             "  under it: the pin is printed.\n";
+const char help_pack_add[] =
+    "bourn pack add CELL FILE.yaml [--json]\n"
+    "  Compiles a pack, tries its examples, and enters it in the ledger. It counts after the delay that the\n"
+    "  cell's genesis names; packs add up, none can loosen another. Whoever verifies the ledger must pin it\n"
+    "  to trust verdicts under it: the pin is printed.\n"
+    "  Exit: 0 done, 1 refused, 64 usage, 69 not serving.\n";
 const char help_pack_check[] = "bourn pack check FILE.yaml [--json]\n"
-                               "  Compiles a pack and tries its examples; prints its pin.\n";
+                               "  Compiles a pack and tries its examples; prints its pin.\n"
+                               "  Exit: 0 it holds, 1 it does not, 64 usage.\n";
 
 /* Reads, compiles, tries the examples. Appends to yaml and rules. */
 static enum bourn_err load(const char *path, struct buf *yaml, struct buf *rules, uint8_t pin[32],

@@ -6,19 +6,28 @@
 
 const char help_party_add[] =
     "bourn party add CELL NAME --kind app|processor|cell|authority|auditor|registrar --jurisdiction CC\n"
-    "                --purpose TERM [--ground TERM] … [--rights "
-    "read,write,consent,enrol,erase,search,link,audit]\n"
+    "                --purpose TERM [--ground TERM] …\n"
+    "                [--rights read,write,consent,enrol,erase,search,link,audit]\n"
     "                [--legal-name NAME] [--contact TEXT] [--days N] [--json]\n"
-    "  Lets a party in. Its token is printed once, alone on standard output, and kept nowhere: only its hash "
-    "is stored.\n"
-    "  --purpose   a term of the Data Privacy Vocabulary, e.g. dpv:ServiceProvision; may be given again\n"
-    "  --ground    the legal ground that the party declares for the purpose before it, e.g. dpv:Contract\n"
-    "  --rights    what the token may do (default: read)\n"
-    "  --days      until the token expires (default: 365)\n";
+    "  Lets a party in. Its token is printed once, alone on standard output, and kept nowhere: only its "
+    "hash\n"
+    "  is stored.\n"
+    "  --kind          what it is: app, processor, cell, authority, auditor or registrar\n"
+    "  --jurisdiction  the country whose law it is under, e.g. CN\n"
+    "  --purpose       a term of the Data Privacy Vocabulary, e.g. dpv:ServiceProvision; may be given again\n"
+    "  --ground        the legal ground that the party declares for the purpose before it, e.g. "
+    "dpv:Contract\n"
+    "  --rights        what the token may do, joined by commas (default: read)\n"
+    "  --legal-name    as people read it in a consent (default: NAME)\n"
+    "  --contact       how people reach the party\n"
+    "  --days          until the token expires (default: 365)\n"
+    "  Exit: 0 done, 1 refused, 64 usage, 69 not serving.\n";
 const char help_party_end[] = "bourn party end CELL NAME [--json]\n"
-                              "  Ends a party: from the next request on its token is refused.\n";
+                              "  Ends a party: from the next request on its token is refused.\n"
+                              "  Exit: 0 done, 1 refused, 64 usage, 69 not serving.\n";
 const char help_party_list[] = "bourn party list CELL [--json]\n"
-                               "  Shows the parties, without their tokens.\n";
+                               "  Shows the parties, without their tokens.\n"
+                               "  Exit: 0 done, 1 refused, 64 usage, 69 not serving.\n";
 
 enum { P_KIND, P_JURISDICTION, P_PURPOSE, P_GROUND, P_RIGHTS, P_LEGAL, P_CONTACT, P_DAYS, P_JSON };
 static const struct opt add_options[] = {{"kind", true},    {"jurisdiction", true}, {"purpose", true},
