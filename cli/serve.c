@@ -2,26 +2,32 @@
 #include "role/role.h"
 
 const char help_serve[] =
-    "bourn serve CELL --listen ADDRESS:PORT\n"
+    "bourn serve CELL --listen ADDRESS:PORT [--tls-cert FILE --tls-key FILE]\n"
     "  Serves the cell until SIGTERM or SIGINT, which drain it. Prints \"listening on http://ADDRESS:PORT\" when it\n"
     "  is ready. It takes no part in the background by itself: use your service manager, or `&`.\n"
     "  --listen    where; port 0 takes a free one. Without TLS only loopback addresses are allowed\n"
+    "  --tls-cert  PEM file of a certificate chain: TLS 1.3, and \"https://…\". SIGHUP reads it and its key\n"
+    "              again for new connections; a pair that does not read or go together is refused with a\n"
+    "              message, and the old one stays\n"
+    "  --tls-key   PEM file of its key\n"
     "  Exit: 0 drained, 64 usage, 69 cannot start, 70 a role died (nothing is restarted silently).\n";
 
 int cmd_serve(int argc, char **argv)
 {
-    static const struct opt options[] = {{"listen", true}};
+    enum { LISTEN, TLS_CERT, TLS_KEY, OPTIONS };
+    static const struct opt options[OPTIONS] = {{"listen", true}, {"tls-cert", true}, {"tls-key", true}};
     struct opts o = {.argc = argc, .argv = argv};
-    const char *value, *cell = NULL, *listen = NULL;
+    struct role_options r = {0};
+    const char **const to[OPTIONS] = {&r.listen, &r.tls_cert, &r.tls_key}, *value;
     int option;
-    while ((option = opt_next(&o, options, 1, &value)) != OPT_END) {
+    while ((option = opt_next(&o, options, OPTIONS, &value)) != OPT_END) {
         if (option == OPT_BAD)
             return CLI_USAGE;
-        if (option == OPT_OPERAND && cell)
+        if (option == OPT_OPERAND && r.cell)
             return cli_fail(CLI_USAGE, "too many operands: bourn serve CELL --listen ADDRESS:PORT");
-        *(option == OPT_OPERAND ? &cell : &listen) = value;
+        *(option == OPT_OPERAND ? &r.cell : to[option]) = value;
     }
-    if (!cell || !listen)
+    if (!r.cell || !r.listen)
         return cli_fail(CLI_USAGE, "usage:\n%s", help_serve);
-    return role_parent(cell, listen);
+    return role_parent(&r);
 }
