@@ -3,13 +3,15 @@
 
 const char help_serve[] =
     "bourn serve CELL --listen ADDRESS:PORT [--tls-cert FILE --tls-key FILE]\n"
-    "  Serves the cell until SIGTERM or SIGINT, which drain it. Prints \"listening on http://ADDRESS:PORT\" when it\n"
-    "  is ready. It takes no part in the background by itself: use your service manager, or `&`.\n"
+    "  Serves the cell until SIGTERM or SIGINT, which drain it. Prints \"listening on http://ADDRESS:PORT\" "
+    "(or\n"
+    "  https://) when it is ready. It takes no part in the background by itself: use your service manager,\n"
+    "  or `&`.\n"
     "  --listen    where; port 0 takes a free one. Without TLS only loopback addresses are allowed\n"
-    "  --tls-cert  PEM file of a certificate chain: TLS 1.3, and \"https://…\". SIGHUP reads it and its key\n"
-    "              again for new connections; a pair that does not read or go together is refused with a\n"
-    "              message, and the old one stays\n"
-    "  --tls-key   PEM file of its key\n"
+    "  --tls-cert  PEM file of a certificate chain: TLS 1.3. SIGHUP reads it and its key again for new\n"
+    "              connections; a pair that does not read or go together is refused with a message, and the\n"
+    "              old one stays\n"
+    "  --tls-key   PEM file of the certificate's key\n"
     "  Exit: 0 drained, 64 usage, 69 cannot start, 70 a role died (nothing is restarted silently).\n";
 
 int cmd_serve(int argc, char **argv)
