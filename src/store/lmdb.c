@@ -123,7 +123,8 @@ static enum bourn_err lmdb_commit(struct store *s)
 static enum bourn_err lmdb_abort(struct store *s)
 {
     struct store_lmdb *l = self(s);
-    mdb_txn_abort(l->txn);
+    if (l->txn) /* none after a failed commit */
+        mdb_txn_abort(l->txn);
     l->txn = NULL;
     return begin(l);
 }

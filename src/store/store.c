@@ -74,8 +74,11 @@ enum bourn_err store_commit(struct store *s)
 {
     return finish(s, s->backend->commit);
 }
+/* Also after a failed commit: LMDB wrote no meta page then, so what is durable is what the last commit left,
+ * and every page of the next one is written anew. */
 enum bourn_err store_abort(struct store *s)
 {
+    s->failed = false;
     return finish(s, s->backend->abort);
 }
 uint64_t store_changed_rows(const struct store *s)

@@ -62,7 +62,7 @@ uint64_t store_count(struct store *s, enum store_space space);
  * After an error of commit or abort the store takes nothing more (BOURN_E_IO): the process exits, and the
  * journal replays. */
 enum bourn_err store_commit(struct store *s) BOURN_MUST_USE;
-/* Forgets every write since the last commit. */
+/* Forgets every write since the last commit; also after a commit that failed with BOURN_E_FULL. */
 enum bourn_err store_abort(struct store *s) BOURN_MUST_USE;
 uint64_t store_changed_rows(const struct store *s); /* puts and dels since the last commit */
 

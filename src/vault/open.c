@@ -13,6 +13,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define LOCK_TRIES 40
+#define LOCK_PAUSE_US 50000
 #define ARENA_BYTES_MAX (256u << 20)
 
 static const struct journal_options journal_shape = {JOURNAL_SEGMENT_BYTES, JOURNAL_SEGMENTS_MIN,
@@ -134,8 +136,14 @@ enum bourn_err vault_lock(const char *path, int *fd)
     *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (*fd < 0)
         return err_sys(BOURN_E_IO, "open %s", name);
-    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
-        return BOURN_OK;
+    /* Processes of a service that was just killed may still be dying. */
+    for (int tries = 0; tries < LOCK_TRIES; tries++) {
+        if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+            return BOURN_OK;
+        if (errno != EWOULDBLOCK)
+            break;
+        usleep(LOCK_PAUSE_US);
+    }
     enum bourn_err err =
         errno == EWOULDBLOCK
             ? err_set(BOURN_E_UNAVAILABLE, "%s: the cell is being served by another process", path)

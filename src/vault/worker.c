@@ -129,7 +129,9 @@ out:
     return err;
 }
 
-static enum bourn_err publish(struct worker *w, uint64_t head)
+/* *head is the size that the signer signed last. It moves with the signature, though the note may not get
+ * out. */
+static enum bourn_err publish(struct worker *w, uint64_t *head)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct merkle_hash root, proof[MERKLE_PROOF_MAX];
@@ -139,8 +141,9 @@ static enum bourn_err publish(struct worker *w, uint64_t head)
     struct buf note;
     buf_init(&note, 4096);
     ledger_root(w->ledger, &root);
-    TRY(ledger_consistency(w->ledger, head, proof, &n));
+    TRY(ledger_consistency(w->ledger, *head, proof, &n));
     TRY(w->signer.sign(w->signer.ctx, size, root.b, proof[0].b, n, signature));
+    *head = size;
     merkle_checkpoint_body(&note, slice_str(w->key.name), size, &root);
     if (!crypto_verify(signature, buf_slice(&note), w->key.key)) {
         err = err_set(BOURN_E_CRYPTO, "the signer's signature does not verify under ledger.vkey");
@@ -271,11 +274,9 @@ static void *run(void *arg)
         if (err == BOURN_OK)
             err = flush(w);
         if (err == BOURN_OK)
-            err = publish(w, head);
+            err = publish(w, &head);
         last_ms = clock_mono_ms();
         retry = err == BOURN_E_FULL;
-        if (err == BOURN_OK)
-            head = ledger_size(w->ledger);
         if (retry) {
             log_warning("%s; checkpoints wait for space", err_text());
             pthread_mutex_lock(&w->mutex);
@@ -326,7 +327,7 @@ enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
     TRY(flush(w));
     TRY(check_head(w, size, root));
     if (ledger_size(w->ledger))
-        TRY(publish(w, size));
+        TRY(publish(w, &size));
     if (pthread_create(&w->thread, NULL, run, w) != 0) {
         err = err_set(BOURN_E_UNAVAILABLE, "the ledger worker's thread could not be started");
         goto out;
