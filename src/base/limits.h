@@ -47,10 +47,11 @@
 #define BATCH_REQUESTS_MAX 512      /* requests decided and made durable together */
 #define BATCH_BYTES_MAX (16u << 20) /* one journal frame */
 #define JOURNAL_SEGMENT_BYTES (32u << 20)
-#define JOURNAL_SEGMENTS_MIN 3       /* preallocated when a cell is made */
-#define JOURNAL_SEGMENTS_MAX 64      /* then writes wait for the derived files to catch up */
-#define JOURNAL_SEGMENTS_RESERVED 1  /* usable only for withdrawals and erasures */
-#define PREV_SAVE_BYTES (256u << 20) /* journal after which prev is saved, so that segments are used again   \
+#define JOURNAL_SEGMENTS_MIN 3      /* preallocated when a cell is made */
+#define JOURNAL_SEGMENTS_MAX 64     /* then writes wait for the derived files to catch up */
+#define JOURNAL_SEGMENTS_RESERVED 1 /* usable only for withdrawals and erasures */
+#define PREV_SAVE_BYTES                                                                                      \
+    (256u << 20)                     /* journal after which prev is saved, so that segments are used again   \
                                       */
 #define STORE_COMMIT_ROWS 1000       /* LMDB commits after so many changed rows … */
 #define STORE_COMMIT_MS 1000         /* … or this time, whichever is first */
@@ -64,6 +65,7 @@
 #define CONNECTIONS_MAX 4096
 #define CONNECTIONS_PER_IP_MAX 1024
 #define CONNECTION_IDLE_S 60
+#define ROWS_PIECE_BYTES_MAX (4u << 20)    /* of a file of rows, in one answer */
 #define STREAM_TAIL_BYTES_MAX (128u << 10) /* lines that front adds to a page of a streamed answer */
 #define IMPORT_CUT_BYTES_MAX (1u << 20)    /* front cuts an uploaded import into batches of this size */
 #define IMPORT_REJECTS_LISTED_MAX 1000     /* rejected lines that the answer to an upload names */

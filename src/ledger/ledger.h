@@ -51,6 +51,10 @@ enum bourn_err ledger_file(struct io_dir *cell, struct slice path, struct buf *o
 /* The same for auditors: "tile/rows/<N>[.p/<W>]" and nothing else, from rows/. */
 enum bourn_err ledger_rows_file(struct io_dir *cell, struct slice path, struct buf *out) BOURN_MUST_USE;
 
+/* Of such a file at most `most` bytes from byte `from` on; *total is how many it has. */
+enum bourn_err ledger_rows_part(struct io_dir *cell, struct slice path, uint64_t from, size_t most,
+                                struct buf *out, uint64_t *total) BOURN_MUST_USE;
+
 /* Root over the rows of one entry (leaf = row bytes); `rows` is a rows_next stream. */
 enum bourn_err ledger_rows_root(struct slice rows, uint8_t root[32], uint64_t *count) BOURN_MUST_USE;
 

@@ -33,15 +33,21 @@ static enum bourn_err no_such_path(void)
     return err_set(BOURN_E_NOT_FOUND, "the ledger has no such path");
 }
 
-static enum bourn_err read_tile(struct io_dir *cell, struct slice path, bool rows, struct buf *out)
+static enum bourn_err parse(struct slice path, bool rows, struct merkle_tile *t)
 {
     static const char prefix[] = "tile/";
     size_t n = strlen(prefix);
-    struct merkle_tile t;
     if (path.n < n || memcmp(path.p, prefix, n) != 0 ||
-        !merkle_tile_parse(slice_of(path.p + n, path.n - n), &t) || (t.kind == MERKLE_TILE_ROWS) != rows)
+        !merkle_tile_parse(slice_of(path.p + n, path.n - n), t) || (t->kind == MERKLE_TILE_ROWS) != rows)
         return no_such_path();
-    return tiles_read(cell, &t, out);
+    return BOURN_OK;
+}
+
+static enum bourn_err read_tile(struct io_dir *cell, struct slice path, bool rows, struct buf *out)
+{
+    struct merkle_tile t;
+    enum bourn_err err = parse(path, rows, &t);
+    return err ? err : tiles_read(cell, &t, out);
 }
 
 enum bourn_err ledger_file(struct io_dir *cell, struct slice path, struct buf *out)
@@ -54,6 +60,14 @@ enum bourn_err ledger_file(struct io_dir *cell, struct slice path, struct buf *o
 enum bourn_err ledger_rows_file(struct io_dir *cell, struct slice path, struct buf *out)
 {
     return read_tile(cell, path, true, out);
+}
+
+enum bourn_err ledger_rows_part(struct io_dir *cell, struct slice path, uint64_t from, size_t most,
+                                struct buf *out, uint64_t *total)
+{
+    struct merkle_tile t;
+    enum bourn_err err = parse(path, true, &t);
+    return err ? err : tiles_part(cell, &t, from, most, out, total);
 }
 
 enum bourn_err ledger_rows_root(struct slice rows, uint8_t root[32], uint64_t *count)

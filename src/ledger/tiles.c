@@ -218,3 +218,39 @@ enum bourn_err tiles_item(struct io_file *f, const struct merkle_tile *t, unsign
 out:
     return err == BOURN_E_CORRUPT ? too_short(t) : err;
 }
+
+enum bourn_err tiles_part(struct io_dir *cell, const struct merkle_tile *t, uint64_t from, size_t most,
+                          struct buf *out, uint64_t *total)
+{
+    struct window w;
+    struct io_file *f = NULL;
+    size_t prefix = prefix_bytes(t->kind);
+    uint64_t end = (uint64_t)t->width * HASH_BYTES, n = 0;
+    enum bourn_err err = BOURN_E_INTERNAL;
+    TRY(tiles_open(cell, t, &f));
+    w.f = f;
+    w.start = w.n = 0;
+    TRY(io_size(f, &w.size));
+    if (prefix) { /* a wider file may stand in for t: t ends where its last item does */
+        end = 0;
+        for (unsigned i = 0; i < t->width; i++) {
+            TRY(number_at(&w, end, prefix, &n));
+            end += prefix + n;
+        }
+    }
+    if (end > w.size)
+        TRY(BOURN_E_CORRUPT);
+    *total = end;
+    n = from < end ? end - from : 0;
+    n = n < most ? n : most;
+    uint8_t *to = n ? buf_reserve(out, (size_t)n) : NULL;
+    if (n && !to)
+        TRY(buf_check(out));
+    if (n)
+        TRY(io_read(f, from, to, (size_t)n));
+    out->n += (size_t)n;
+    err = BOURN_OK;
+out:
+    io_close(f);
+    return err == BOURN_E_CORRUPT ? too_short(t) : err;
+}

@@ -27,6 +27,9 @@ enum bourn_err tiles_open(struct io_dir *cell, const struct merkle_tile *t,
 
 /* Appends exactly the t->width first items of such a file. BOURN_E_CORRUPT if the file holds fewer. */
 enum bourn_err tiles_read(struct io_dir *cell, const struct merkle_tile *t, struct buf *out) BOURN_MUST_USE;
+/* Appends at most `most` bytes of what tiles_read gives, from byte `from` on; *total is all of it. */
+enum bourn_err tiles_part(struct io_dir *cell, const struct merkle_tile *t, uint64_t from, size_t most,
+                          struct buf *out, uint64_t *total) BOURN_MUST_USE;
 /* Appends one item alone, without its length prefix. BOURN_E_CORRUPT if the file ends before. */
 enum bourn_err tiles_item(struct io_file *f, const struct merkle_tile *t, unsigned at,
                           struct buf *out) BOURN_MUST_USE;

@@ -195,9 +195,17 @@ enum bourn_err handle_ledger_file(struct vault *v, const struct request *r, cons
     return send_file(a, ledger_file(v->cell, r->path, &a->body), checkpoint, !checkpoint);
 }
 
+/* r->number: the first byte wanted. What does not fit one answer goes on in the next. */
 enum bourn_err handle_rows_file(struct vault *v, const struct request *r, const struct gate_party *p,
                                 struct answer *a)
 {
+    uint64_t total = 0;
     (void)p;
-    return send_file(a, ledger_rows_file(v->cell, r->path, &a->body), false, true);
+    enum bourn_err err =
+        ledger_rows_part(v->cell, r->path, r->number, ROWS_PIECE_BYTES_MAX, &a->body, &total);
+    if (err == BOURN_OK && r->number && r->number >= total)
+        err = err_set(BOURN_E_NOT_FOUND, "the rows end before");
+    if (err == BOURN_OK && r->number + a->body.n < total)
+        a->next_cursor = r->number + a->body.n;
+    return send_file(a, err, false, true);
 }

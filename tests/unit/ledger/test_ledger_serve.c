@@ -130,6 +130,41 @@ static void any_width_is_cut(void **state)
     buf_release(&part);
 }
 
+/* Rows may be longer than an answer: pieces joined are the file, whatever their size, and partials end where
+ * they end. */
+static void rows_in_pieces(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"tile/rows/000", "tile/rows/000.p/1", "tile/rows/000.p/77",
+                                        "tile/rows/001.p/44"};
+    static const size_t sizes[] = {1, 7, 100, 4096, 1 << 20};
+    struct buf whole, parts;
+    uint64_t total;
+    buf_init(&whole, 1 << 20);
+    buf_init(&parts, 1 << 20);
+    for (size_t i = 0; i < 4; i++) {
+        buf_clear(&whole);
+        OK(ledger_rows_file(cell.dir, slice_str(paths[i]), &whole));
+        for (size_t k = 0; k < 5; k++) {
+            buf_clear(&parts);
+            for (size_t before = 1; parts.n != before;) {
+                before = parts.n;
+                OK(ledger_rows_part(cell.dir, slice_str(paths[i]), parts.n, sizes[k], &parts, &total));
+                assert_int_equal(total, whole.n);
+                assert_true(parts.n - before <= sizes[k]);
+            }
+            assert_int_equal(parts.n, whole.n);
+            assert_memory_equal(parts.p, whole.p, whole.n);
+        }
+        OK(ledger_rows_part(cell.dir, slice_str(paths[i]), UINT64_MAX, 10, &parts, &total));
+        assert_int_equal(parts.n, whole.n);
+    }
+    assert_int_equal(ledger_rows_part(cell.dir, slice_str("tile/0/000"), 0, 10, &parts, &total),
+                     BOURN_E_NOT_FOUND);
+    buf_release(&whole);
+    buf_release(&parts);
+}
+
 static void reading(void **state)
 {
     (void)state;
@@ -248,8 +283,9 @@ static void reading_beside_the_writer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths),     cmocka_unit_test(any_width_is_cut),          cmocka_unit_test(reading),
-        cmocka_unit_test(rows_root), cmocka_unit_test(reading_beside_the_writer),
+        cmocka_unit_test(paths),          cmocka_unit_test(any_width_is_cut),
+        cmocka_unit_test(rows_in_pieces), cmocka_unit_test(reading),
+        cmocka_unit_test(rows_root),      cmocka_unit_test(reading_beside_the_writer),
     };
     return crypto_init() == BOURN_OK ? cmocka_run_group_tests(tests, make_log, remove_log) : 1;
 }
