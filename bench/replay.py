@@ -40,7 +40,7 @@ def run(bench, cell=None):
     def leaves():
         got = program("bench-leaves", cell.path)
         leaves.bytes, leaves.rows = got["bytes"], got["rows"]
-        return {"rate": got["entries"] / got["seconds"], "seconds": got["seconds"], "cpu": got["seconds"]}
+        return {"rate": got["entries"] / got["seconds"], "seconds": got["seconds"], "cpu": got["cpu_s"]}
 
     found = bench.interleave("replay", {"verify": verify, "leaves": leaves})
     mine = median(found["verify"], "rate")

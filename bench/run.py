@@ -41,6 +41,8 @@ def machine(bench):
     packages = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}; ", "nginx-light", "postgresql", "libmicrohttpd12",
                                "liblmdb0", "libssl3", "libssl3t64"], capture_output=True, text=True).stdout.rstrip("; ")
     commit = _says("git", "-C", measure.SOURCE, "rev-parse", "--short", "HEAD")
+    if not measure.BIN.startswith(measure.SOURCE):
+        commit = "not known: BOURN_BIN was given"
     settings = ", ".join(f"{k} {v}" for k, v in servers.Postgres.SETTINGS.items())
     others = sorted(bench.foreign) or [0]
     return measure.table(["what", "which"], [
