@@ -82,15 +82,26 @@ void person_encode(struct buf *out, const struct person *p)
         put_consent(out, &p->bases[i]);
 }
 
-static uint64_t get_or_null(struct cbor *c)
-{
-    return cbor_null(c) ? UINT64_MAX : cbor_uint(c);
-}
-
 static void expect(struct cbor *c, bool good, const char *why)
 {
     if (!c->why && !good)
         cbor_fail(c, why);
+}
+
+static uint64_t get_or_null(struct cbor *c)
+{
+    if (cbor_null(c))
+        return UINT64_MAX;
+    uint64_t v = cbor_uint(c);
+    expect(c, v != UINT64_MAX, "a number that stands for null");
+    return v;
+}
+
+static uint32_t get_code(struct cbor *c, uint32_t most)
+{
+    uint64_t v = cbor_uint(c);
+    expect(c, v <= most, "an unknown code");
+    return c->why ? 0 : (uint32_t)v;
 }
 
 static void expect_key(struct cbor *c, uint64_t key)
@@ -125,7 +136,7 @@ static void get_keys(struct cbor *c, struct person *p)
         struct person_key *k = &p->keys[p->keys_n];
         expect(c, cbor_array(c, 5) == 5, "a key of the wrong shape");
         k->index = cbor_uint(c);
-        k->voucher = (uint32_t)cbor_uint(c);
+        k->voucher = get_code(c, VOUCHER_OPERATOR);
         k->voucher_ref = cbor_uint(c);
         k->ended = get_or_null(c);
         k->known = !c->why && !cbor_null(c);
@@ -142,8 +153,8 @@ static void get_consent(struct cbor *c, struct person *p)
     struct gate_basis b = {0};
     expect(c, cbor_array(c, 10) == 10, "a consent of the wrong shape");
     b.index = cbor_uint(c);
-    b.grade = (uint32_t)cbor_uint(c);
-    b.voucher = (uint32_t)cbor_uint(c);
+    b.grade = get_code(c, GRADE_SELF);
+    b.voucher = get_code(c, VOUCHER_OPERATOR);
     b.from = cbor_uint(c);
     b.until = cbor_uint(c);
     b.withdrawn = get_or_null(c);
@@ -177,7 +188,7 @@ enum bourn_err person_decode(struct slice in, struct person *p)
         expect(&c, cbor_array(&c, 2) == 2, "an erasure of the wrong shape");
         p->erased = true;
         p->erased_index = cbor_uint(&c);
-        p->erased_by = (uint32_t)cbor_uint(&c);
+        p->erased_by = get_code(&c, 3);
     }
     expect_key(&c, KEYS);
     get_keys(&c, p);
