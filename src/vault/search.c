@@ -272,6 +272,26 @@ static enum bourn_err find_where(struct vault *v, struct finding *f, uint64_t fr
     }
 }
 
+/* A row of an entry stands for one person once: whoever is named again, by whatever name, was answered
+ * already. */
+static bool on_page(const struct finding *f, uint64_t number)
+{
+    for (size_t i = 0; i < f->rows_n; i++)
+        if (f->rows[i].number == number)
+            return true;
+    return false;
+}
+
+static bool list_ok(struct json_value list)
+{
+    struct json_member m;
+    size_t at = 0;
+    while (json_next(list, &at, &m))
+        if (m.value.type != JSON_STRING || m.value.raw.n <= 2 || m.value.raw.n - 2 > 6 * SUBJECT_ID_BYTES_MAX)
+            return false;
+    return true;
+}
+
 /* The people named in a list, from position `from` on. Who is not disclosed is named so, whatever the reason.
  */
 static enum bourn_err find_listed(struct vault *v, struct finding *f, struct json_value list, uint64_t from)
@@ -294,6 +314,10 @@ static enum bourn_err find_listed(struct vault *v, struct finding *f, struct jso
         buf_clear(&id);
         value_text(m.value, &id);
         err = subject_find_alike(v, buf_slice(&id), &s);
+        if (err == BOURN_OK && on_page(f, s.number)) {
+            subject_release(&s);
+            continue;
+        }
         if (err == BOURN_OK) {
             err = add_person(v, f, &s, buf_slice(&id), &added);
             subject_release(&s);
@@ -402,7 +426,7 @@ enum bourn_err handle_disclose(struct vault *v, const struct request *r, const s
                                struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct json_value body, value;
+    struct json_value body, value, flag, list = {.type = JSON_NULL};
     bool go;
     struct finding *f = arena_alloc(&v->arena, sizeof *f);
     if (!f)
@@ -411,15 +435,15 @@ enum bourn_err handle_disclose(struct vault *v, const struct request *r, const s
     f->a = a;
     if (!ask(v, r, &body, f))
         return BOURN_OK;
-    bool subjects = json_find(body, "subjects", &value) && value.type == JSON_ARRAY;
-    struct json_value list = value;
+    bool subjects = json_find(body, "subjects", &list) && list.type == JSON_ARRAY;
     bool where = json_find(body, "where", &value);
     if (where)
         f->q.operation = OP_SEARCH;
-    bool consented = json_find(body, "consented", &list) ? slice_is(list.raw, "true") : false;
-    if (subjects + where + consented != 1) {
-        answer_problem(a, 422, "selection_malformed",
-                       "exactly one of /subjects (a list), /consented (true) and /where is needed");
+    bool consented = json_find(body, "consented", &flag) && slice_is(flag.raw, "true");
+    if (subjects + where + consented != 1 || (subjects && !list_ok(list))) {
+        answer_problem(
+            a, 422, "selection_malformed",
+            "exactly one of /subjects (a list of strings), /consented (true) and /where is needed");
         return BOURN_OK;
     }
     if (where && !ask_where(v, value, f))
@@ -433,7 +457,6 @@ enum bourn_err handle_disclose(struct vault *v, const struct request *r, const s
     } else if (consented) {
         TRY(find_consented(v, f, r->number ? r->number - 1 : 0));
     } else {
-        json_find(body, "subjects", &list);
         TRY(find_listed(v, f, list, r->number));
     }
     TRY(finish(v, f, true));

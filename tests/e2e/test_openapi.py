@@ -82,6 +82,7 @@ class Api(harness.Test):
             "createRecord": ANNA, "replaceRecord": ANNA, "changeRecord": {"visits": 4},
             "search": {"collection": "people", "where": {"name": ANNA["name"]}},
             "disclose": {"collection": "people", "subjects": [self.alice]},
+            "import": json.dumps(dict(ANNA, note="Q" + os.urandom(6).hex())) + "\n",
             "createSubject": {"identifiers": ["Q" + os.urandom(6).hex()]},
             "lookUpSubject": {"identifier": "anybody"}, "addIdentifier": {"identifier": "Q" + os.urandom(6).hex()},
             "lookUpEnrolment": {"code": "nothing"}, "completeEnrolment": {"code": "nothing"},
@@ -94,7 +95,8 @@ class Api(harness.Test):
             path["path"] = "000.p/1"
         audit = name in ("getRows", "openEvidence")
         return {"path": path, "body": bodies.get(name), "token": self.DOG if audit else self.CLINIC,
-                "purpose": harness.AUDIT_PURPOSE if audit else HOME, "query": "", "headers": {}}
+                "purpose": harness.AUDIT_PURPOSE if audit else HOME, "headers": {},
+                "query": "?collection=people&subject=note" if name == "import" else ""}
 
     def request(self, name, **change):
         """Method, target, headers and body of a call; a change of None leaves the part out."""
@@ -237,7 +239,8 @@ class Api(harness.Test):
         if "collection_unknown" in listed:
             body = self.good(op.name)["body"]
             body = {**body, "collection": "nothing"} if op.name in ("search", "disclose") else body
-            self.call(op.name, 404, "collection_unknown", path={"collection": "nothing"}, body=body)
+            query = self.good(op.name)["query"].replace("people", "nothing")
+            self.call(op.name, 404, "collection_unknown", path={"collection": "nothing"}, body=body, query=query)
         if "subject_unknown" in listed:
             self.call(op.name, 404, "subject_unknown", path={"subject": NOBODY})
         if "record_unknown" in listed:
@@ -291,15 +294,25 @@ class Api(harness.Test):
         self.assertEqual(self.call("search", 200, token=self.LAB, purpose=ABROAD)["records"], [])
         self.call("search", 200, query="?cursor=100000000")
         lines = self.call("disclose", 200, body={"collection": "people", "subjects": [self.alice, NOBODY], "fields": ["name"]})
-        self.assertEqual([sorted(json.loads(l)) for l in lines.splitlines()], [["data", "id", "subject", "version"], ["code", "subject"]])
-        self.assertEqual(self.call("disclose", 200, body={"collection": "people", "consented": True}), b"")
+        self.assertEqual([sorted(json.loads(l)) for l in lines.splitlines()],
+                         [["data", "id", "subject", "version"], ["code", "subject"], ["receipt"]])
+        lines = self.call("disclose", 200, body={"collection": "people", "consented": True})
+        self.assertEqual([sorted(json.loads(l)) for l in lines.splitlines()], [["receipt"]])
         self.call("disclose", 200, body={"collection": "people", "where": {"birthday": ANNA["birthday"]}})
         for name in ("search", "disclose"):
             for where in ({}, [], {"visits": 3}, {"name": None}, {"name": ["x"]}):
                 self.call(name, 422, "where_malformed", body={"collection": "people", "where": where})
             self.call(name, 422, "field_undeclared", body={**self.good(name)["body"], "fields": ["shoe_size"]})
-        for body in ({}, {"subjects": ["x"], "consented": True}, {"subjects": "x"}, {"consented": False}):
+        for body in ({}, {"subjects": [1]}, {"subjects": [""]}, {"subjects": ["x" * 2000]}, {"subjects": ["x"], "consented": True}, {"subjects": "x"}, {"consented": False}):
             self.call("disclose", 422, "selection_malformed", body={"collection": "people", **body})
+
+    def test_3_import(self):
+        body = self.good("import")["body"] + "{\n"
+        told = self.call("import", 200, body=body)
+        self.assertEqual((told["stored"], told["rejected_count"], told["rejected"][0]["line"]), (1, 1, 2))
+        self.assertEqual(self.call("import", 200, body=body)["skipped"], 1)
+        self.assertEqual(self.call("import", 200, token=self.LAB, purpose=ABROAD)["stored"], 0)
+        self.call("import", 413, "line_too_long", body="x" * (2 << 20))
 
     # -- people -----------------------------------------------------------------------------------------------------
 
@@ -438,7 +451,7 @@ class Api(harness.Test):
         nothing = self.doc.root["components"]["responses"]["NoSuchPath"]["content"][openapi.PROBLEM]["schema"]
         other = self.doc.root["components"]["responses"]["NoSuchMethod"]["content"][openapi.PROBLEM]["schema"]
         for path, methods in by_path.items():
-            target = self.request(next(iter(methods.values())).name)[2]
+            target = self.request(next(iter(methods.values())).name)[2].split("?")[0]
             # `lookup` might be somebody's identifier, and rows are a path below tiles: such a target has both paths' methods.
             methods = {m for p, ms in by_path.items() for m in ms if re.fullmatch(template(p), target)}
             for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - methods:
