@@ -13,6 +13,7 @@ packages_build=(gcc libc6-dev cmake ninja-build pkg-config libssl-dev libsodium-
 packages_demo=(curl jq)
 packages_test=(curl jq)
 packages_ci=(clang clang-format)
+packages_postgres=(postgresql jq curl) # of the walk-through from PostgreSQL, which is skipped without
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
@@ -35,6 +36,18 @@ install() {
   say "installing ${#missing[@]} packages from Debian: ${missing[*]}"
   quietly "${as[@]}" apt-get update -qq
   quietly "${as[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+# install_unstarted PACKAGES...: the same for packages that bring services of their own: these are not started.
+install_unstarted() {
+  local hold=
+  if [ "$(id -u)" -eq 0 ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+    hold=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' >$hold
+    chmod 755 $hold
+  fi
+  ( install "$@" ) || { rm -f ${hold:+"$hold"}; return 1; }
+  rm -f ${hold:+"$hold"}
 }
 
 # quietly COMMAND...: its output only if it fails.
