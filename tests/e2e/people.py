@@ -85,6 +85,12 @@ def write(path, rows):
         out.writerows(rows)
 
 
+def schema(searchable=(), more=""):
+    """A schema of all columns as text, of which some can be searched for."""
+    flag = {name: ", searchable: true" for name in searchable}
+    return "fields:\n" + "".join(f"  - {{name: {c}, type: text{flag.get(c, '')}}}\n" for c in COLUMNS) + more
+
+
 def folder(scratch):
     """The folder that holds legislators-historical.csv: BOURN_DATA, or `scratch` after generating it there."""
     given = os.environ.get("BOURN_DATA")

@@ -52,12 +52,54 @@ class ClearText(harness.Test):
         # Paths and bodies that go wrong, with an identifier in them: nothing of it may reach a log.
         cell.ask("GET", f"/v1/subjects/{a}/nothing", clinic, harness.HOME_PURPOSE)
         cell.ask("POST", cell.records_path(a), clinic, harness.HOME_PURPOSE, '{"last_name": "' + cls.people[3]["wikipedia_id"])
+        cls.live_searchable()
         cell.verify(dog)
         cls.scan_live = cls.files()
         cls.first = cls.scanner(cls.scan_live)
         cell.kill()
         cell.serve()
         cell.stop()
+
+    @classmethod
+    def live_searchable(cls):
+        """The same people in a collection that can be searched by everything, with an end; search, bulk, patch, names."""
+        cell, some = cls.cell, cls.people[3000:4000]
+        csv, yaml = os.path.join(cls.tmp, "some.csv"), os.path.join(cls.tmp, "found.yaml")
+        people.write(csv, some)
+        with open(yaml, "w") as f:
+            f.write(people.schema(people.COLUMNS, "retention_days: 30\n"))
+        harness.run("bourn", "collection", "add", cell.path, "found", "--schema", yaml)
+        finder = cell.party("finder", ground="dpv:Contract", rights="read,write,enrol,erase,search")
+        cls.secrets.add(finder)
+        cell.load(csv, finder, collection="found")
+
+        def ask(method, path, body, **headers):
+            kind = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
+            answer = cell.ask(method, path, finder, harness.HOME_PURPOSE, body, headers={**kind, **headers})
+            assert answer.status in (200, 201), answer
+            return answer
+        for row in some[:50]:
+            where = {name: row[name] for name in ("wikipedia_id", "birthday") if row[name]}
+            found = json.loads(ask("POST", "/v1/search", {"collection": "found", "where": where}).body)["records"]
+            assert row in [{**dict.fromkeys(people.COLUMNS, ""), **r["data"]} for r in found], row
+        assert json.loads(ask("POST", "/v1/search", {"collection": "found", "where": {"last_name": "Sought By Somebody"}}).body)["records"] == []
+        cls.people.append({"sought": "Sought By Somebody"})
+        ask("POST", "/v1/disclose", {"collection": "found", "subjects": [row["bioguide_id"] for row in some]})
+        record = json.loads(ask("GET", cell.records_path(some[0]["bioguide_id"], "found"), None).body)["records"][0]["id"]
+        path = cell.records_path(some[0]["bioguide_id"], "found", record)
+        patched = {"nickname": "Nickname Of A Patch", "key": "Idempotency-Key-Of-Somebody"}
+        for _ in range(2):
+            ask("PATCH", path, json.dumps({"nickname": patched["nickname"]}), **{"Idempotency-Key": patched["key"]})
+        cls.people.append(patched)
+        names = {"first": "first.name@mail.example", "second": "+49 170 0000000", "third": "third.name@mail.example"}
+        opaque = json.loads(ask("POST", "/v1/subjects", {"identifiers": [names["first"], names["second"]]}).body)["id"]
+        ask("POST", f"/v1/subjects/{opaque}/identifiers", {"identifier": names["third"]})
+        ask("POST", "/v1/subjects/lookup", {"identifier": names["third"]})
+        cls.people.append(names)
+        body = "".join(json.dumps(dict(row, nickname="Nickname Of An Import")) + "\n" for row in some[:300])
+        ask("POST", "/v1/import?collection=found&subject=bioguide_id", body, **{"Content-Type": "application/x-ndjson"})
+        cls.people.append({"nickname": "Nickname Of An Import"})
+        ask("DELETE", f"/v1/subjects/{some[1]['bioguide_id']}", None)
 
     @classmethod
     def files(cls):
