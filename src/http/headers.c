@@ -2,6 +2,18 @@
 
 #include <strings.h>
 
+/* RFC 9110 section 5.6.2. */
+static bool is_token(const char *name, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char c = name[i];
+        bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alnum && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+            return false;
+    }
+    return n > 0;
+}
+
 static enum MHD_Result one_header(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_n,
                                   const char *value, size_t value_n)
 {
@@ -9,6 +21,9 @@ static enum MHD_Result one_header(void *ctx, enum MHD_ValueKind kind, const char
     struct headers *all = ctx;
     all->bytes += name_n + value_n + 4; /* ": " and the line's end */
     struct slice text = slice_of(value ? value : "", value ? value_n : 0);
+    all->malformed = all->malformed || !is_token(name, name_n);
+    if (strcasecmp(name, "Host") == 0 && all->hosts++)
+        all->repeated = "Host";
     bool length = strcasecmp(name, "Content-Length") == 0;
     if (length || strcasecmp(name, "Transfer-Encoding") == 0) {
         *(length ? &all->length : &all->encoding) = text;

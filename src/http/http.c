@@ -12,6 +12,7 @@
  * ours. */
 #define CONNECTION_BYTES (REQUEST_HEADERS_BYTES_MAX + (32u << 10))
 #define THROW_AWAY_BYTES_MAX (8u * REQUEST_BODY_BYTES_MAX)
+enum { IDLE_TURNS_MAX = 64, IDLE_TURN_MS = 10 };
 
 static enum MHD_Result queue(struct http *h, struct exchange *x, const struct http_response *r)
 {
@@ -60,9 +61,11 @@ static enum MHD_Result begin(struct http *h, struct exchange *x, const char *met
         return refuse(h, x, 400, "header_repeated", "A header was given twice that may stand only once.");
     /* Two opinions about where a body ends are how requests are smuggled past a proxy (RFC 9112 section 6.3).
      */
-    if (all.framings > 1 || (all.encoding.p && !slice_is(all.encoding, "chunked")))
+    if (all.framings > 1 || all.malformed || (all.encoding.p && !slice_is(all.encoding, "chunked")))
         return refuse(h, x, 400, "length_ambiguous",
-                      "A request has one Content-Length or Transfer-Encoding: chunked, not both.");
+                      all.malformed
+                          ? "A header's name is malformed: another reader could see another header in it."
+                          : "A request has one Content-Length or Transfer-Encoding: chunked, not both.");
     struct http_response r = {0};
     struct http_request q = request_of(x, method, &all);
     if (h->hooks.head && h->hooks.head(h->hooks.ctx, x->id, &q, &x->tag, &x->upload, &r, &h->scratch)) {
@@ -132,6 +135,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
                                   const char *version, const char *data, size_t *data_n, void **request_ctx)
 {
     struct http *h = ctx;
+    h->calls++;
     struct exchange *x = *request_ctx;
     (void)url;
     (void)version;
@@ -274,9 +278,16 @@ size_t http_busy(const struct http *h)
 enum bourn_err http_run(struct http *h, unsigned *wait_ms)
 {
     unsigned long long ms = 1000;
+    uint64_t calls = h->calls;
     if (MHD_run(h->daemon) != MHD_YES)
         return err_set(BOURN_E_UNAVAILABLE, "the HTTP server cannot go on");
     *wait_ms = MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < 1000 ? (unsigned)ms : 1000;
+    /* The library asks to be run at once for as long as a connection's room is full of something that it can
+     * neither finish nor refuse, such as a chunk's extension without end. Turns that bring nothing get slower
+     * until that connection's time is over; anything that arrives wakes the loop by itself. */
+    h->idle_turns = *wait_ms == 0 && h->calls == calls ? h->idle_turns + 1 : 0;
+    if (h->idle_turns > IDLE_TURNS_MAX)
+        *wait_ms = IDLE_TURN_MS;
     return BOURN_OK;
 }
 

@@ -50,7 +50,9 @@ struct http {
     size_t busy;
     size_t body_bytes; /* of all exchanges */
     bool draining;
-    struct buf scratch; /* problems are built here */
+    uint64_t calls;      /* of the library, for a request or its answer */
+    unsigned idle_turns; /* in a row: it wants to run at once, and nothing came of it */
+    struct buf scratch;  /* problems are built here */
 };
 
 _Static_assert(CONNECTIONS_MAX < 1 << 16, "a slot number has 16 bits");
@@ -83,6 +85,8 @@ struct headers {
     const char *repeated;          /* the name of one that was given twice */
     struct slice length, encoding; /* Content-Length, Transfer-Encoding */
     unsigned framings;             /* how many of these two there are */
+    unsigned hosts;
+    bool malformed; /* a name that is no token: "Transfer-Encoding :" */
     size_t bytes;
 };
 void headers_collect(const struct http *h, struct MHD_Connection *c, struct headers *out);
