@@ -2,7 +2,7 @@
 #include "role/role.h"
 
 const char help_serve[] =
-    "bourn serve CELL --listen ADDRESS:PORT [--tls-cert FILE --tls-key FILE]\n"
+    "bourn serve CELL --listen ADDRESS:PORT [--tls-cert FILE --tls-key FILE] [--metrics ADDRESS:PORT]\n"
     "  Serves the cell until SIGTERM or SIGINT, which drain it. Prints \"listening on http://ADDRESS:PORT\" "
     "(or\n"
     "  https://) when it is ready. It takes no part in the background by itself: use your service manager,\n"
@@ -12,15 +12,17 @@ const char help_serve[] =
     "              connections; a pair that does not read or go together is refused with a message, and the\n"
     "              old one stays\n"
     "  --tls-key   PEM file of the certificate's key\n"
+    "  --metrics: a loopback address of its own that answers GET /metrics (Prometheus) and nothing else\n"
     "  Exit: 0 drained, 64 usage, 69 cannot start, 70 a role died (nothing is restarted silently).\n";
 
 int cmd_serve(int argc, char **argv)
 {
-    enum { LISTEN, TLS_CERT, TLS_KEY, OPTIONS };
-    static const struct opt options[OPTIONS] = {{"listen", true}, {"tls-cert", true}, {"tls-key", true}};
+    enum { LISTEN, TLS_CERT, TLS_KEY, METRICS, OPTIONS };
+    static const struct opt options[OPTIONS] = {
+        {"listen", true}, {"tls-cert", true}, {"tls-key", true}, {"metrics", true}};
     struct opts o = {.argc = argc, .argv = argv};
     struct role_options r = {0};
-    const char **const to[OPTIONS] = {&r.listen, &r.tls_cert, &r.tls_key}, *value;
+    const char **const to[OPTIONS] = {&r.listen, &r.tls_cert, &r.tls_key, &r.metrics}, *value;
     int option;
     while ((option = opt_next(&o, options, OPTIONS, &value)) != OPT_END) {
         if (option == OPT_BAD)

@@ -46,7 +46,7 @@ enum req_op {
     REQ_LOOKUP,       /* token body {"identifier"}: opaque id, whether or not it is known */
     REQ_SUBJECT_NEW,  /* token body {"identifiers"} */
     REQ_IDENTIFIER,   /* token subject body {"identifier"}: one more for the same person */
-    REQ_METRICS,      /* admin */
+    REQ_METRICS,      /* front (for its listener of its own), admin */
     REQ_OP_MAX = REQ_METRICS,
 };
 enum req_sender { REQ_FROM_FRONT = 1, REQ_FROM_ADMIN = 2 };

@@ -58,7 +58,7 @@ void role_address_print(const struct sockaddr_storage *at, char out[80])
 
 enum bourn_err role_ready(int control, const char *text)
 {
-    char line[128];
+    char line[192];
     int n = snprintf(line, sizeof line, "ready %s\n", text);
     if (n < 0 || (size_t)n >= sizeof line || write(control, line, (size_t)n) != n)
         return err_sys(BOURN_E_UNAVAILABLE, "cannot tell the parent process that this role is ready");

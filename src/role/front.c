@@ -128,6 +128,10 @@ static enum bourn_err take_replies(struct front *f)
             err = reply_decode(message, &reply);
         if (err)
             return err;
+        if (reply.id & METRICS_ID) {
+            metrics_reply(f, &reply);
+            continue;
+        }
         if (!http_tag(f->http, reply.id, &op))
             continue; /* answered already: too late, or the service stops */
         take_reply(f, op, &reply);
@@ -149,6 +153,16 @@ static void on_stop(void *ctx, uint64_t id, uint32_t tag, uint64_t waited_ms)
     front_refuse(ctx, id, 503, "stopping", "The service stops.");
 }
 
+static void on_metrics_waiting(void *ctx, uint64_t id, uint32_t tag, uint64_t waited_ms)
+{
+    struct front *f = ctx;
+    struct http_response r;
+    (void)tag;
+    (void)waited_ms;
+    problem(&r, &f->scratch, 503, "vault_silent", "The vault does not answer in time.");
+    http_answer(f->metrics, id, &r);
+}
+
 /* Requests that wait for too long get a 503; looked at twice a second. */
 static void sweep(struct front *f)
 {
@@ -157,6 +171,8 @@ static void sweep(struct front *f)
         return;
     f->swept_ms = now;
     http_waiting(f->http, HEALTH_WAIT_MS_MAX, on_waiting, f);
+    if (f->metrics)
+        http_waiting(f->metrics, HEALTH_WAIT_MS_MAX, on_metrics_waiting, f);
 }
 
 static enum bourn_err watch(struct front *f, int fd)
@@ -177,7 +193,7 @@ static void drain(struct front *f)
 static enum bourn_err serve(struct front *f)
 {
     enum bourn_err err = BOURN_OK;
-    unsigned wait_ms = 0;
+    unsigned wait_ms = 0, metrics_ms = 1000;
     while (!f->draining || (http_busy(f->http) && clock_mono_ms() < f->drain_ms)) {
         struct epoll_event events[4];
         int n = epoll_wait(f->epoll, events, 4, (int)wait_ms);
@@ -191,6 +207,9 @@ static enum bourn_err serve(struct front *f)
             drain(f);
         TRY(take_replies(f));
         TRY(http_run(f->http, &wait_ms));
+        if (f->metrics)
+            TRY(http_run(f->metrics, &metrics_ms));
+        wait_ms = metrics_ms < wait_ms ? metrics_ms : wait_ms;
         TRY(f->ring_err);
         TRY(ring_kick(f->ring)); /* once for all that was parsed in this turn */
         sweep(f);
@@ -200,34 +219,56 @@ out:
     return err;
 }
 
+/* "[https://]ADDRESS[,ADDRESS of metrics]" */
+struct addresses {
+    bool tls;
+    char listen[80], metrics[80];
+};
+
+static void take_addresses(const char *text, struct addresses *out)
+{
+    static const char https[] = ROLE_HTTPS;
+    out->tls = strncmp(text, https, sizeof https - 1) == 0;
+    text += out->tls ? sizeof https - 1 : 0;
+    const char *comma = strchrnul(text, ',');
+    snprintf(out->listen, sizeof out->listen, "%.*s", (int)(comma - text), text);
+    snprintf(out->metrics, sizeof out->metrics, "%s", *comma ? comma + 1 : "");
+}
+
 static enum bourn_err start(struct front *f, const struct ring_fds *vault, const char *listen_at)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    int listener = -1;
-    char address[80];
-    static const char https[] = ROLE_HTTPS;
+    int listener = -1, metrics = -1;
+    struct addresses at;
+    char address[80], metrics_address[80], ready[170];
     const struct http_hooks hooks = {f, on_request, upload_head, upload_go_on, stream_wanted, kept_free};
-    bool tls = strncmp(listen_at, https, sizeof https - 1) == 0;
-    listen_at += tls ? sizeof https - 1 : 0;
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     buf_init_secret(&f->message, IPC_MESSAGE_BYTES_MAX);
     buf_init_secret(&f->scratch, PROBLEM_MISSING_BYTES_MAX + 8192);
     buf_init_secret(&f->page, REPLY_BYTES_MAX + STREAM_TAIL_BYTES_MAX);
     buf_init_secret(&f->orders, 2 * TLS_PEM_BYTES_MAX + 8192);
-    if (tls) {
+    take_addresses(listen_at, &at);
+    if (at.tls) {
         TRY(http_tls_new(&f->tls));
         TRY(orders_first(f));
     }
-    TRY(open_listener(listen_at, tls, &listener, address));
+    TRY(open_listener(at.listen, at.tls, &listener, address));
     TRY(ring_open(vault, &f->ring));
     TRY(http_start(listener, api_headers, &hooks, f->tls, &f->http));
     f->epoll = epoll_create1(EPOLL_CLOEXEC);
     TRY(watch(f, f->control));
     TRY(watch(f, ring_wait_fd(f->ring)));
     TRY(watch(f, http_wait_fd(f->http)));
+    if (at.metrics[0]) {
+        TRY(open_listener(at.metrics, false, &metrics, metrics_address));
+        TRY(metrics_start(f, metrics));
+        TRY(watch(f, http_wait_fd(f->metrics)));
+    }
     TRY(sandbox_enter(SANDBOX_FRONT, NULL));
-    TRY(role_ready(f->control, address));
+    snprintf(ready, sizeof ready, "%s%s%s", address, at.metrics[0] ? "," : "",
+             at.metrics[0] ? metrics_address : "");
+    TRY(role_ready(f->control, ready));
 out:
     return err;
 }
@@ -242,6 +283,7 @@ int role_front(const struct ring_fds *vault, int control, const char *listen_at)
         code = ROLE_EXIT_FAILED;
     if (err)
         log_error("%s", err_text());
+    http_stop(f.metrics);
     http_stop(f.http);
     http_tls_free(f.tls);
     ring_close(f.ring);

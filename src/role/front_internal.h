@@ -9,6 +9,7 @@
 struct front {
     struct ring *ring;
     struct http *http;
+    struct http *metrics; /* GET /metrics and nothing else, on an address of its own; NULL: none */
     struct http_tls *tls; /* NULL: plain HTTP */
     int epoll, control;
     struct buf message; /* secret: requests on their way */
@@ -40,6 +41,11 @@ void kept_free(void *ctx, void *kept); /* for http_hooks */
 enum bourn_err front_send(struct front *f, const struct request *r) BOURN_MUST_USE;
 /* Ends a request with a problem, in the way that its answer still allows. */
 void front_refuse(struct front *f, uint64_t id, uint32_t status, const char *code, const char *detail);
+
+/* metrics.c: the listener for monitoring. Ids of its requests have METRICS_ID set, the others never. */
+#define METRICS_ID (1ull << 63)
+enum bourn_err metrics_start(struct front *f, int listener) BOURN_MUST_USE;
+void metrics_reply(struct front *f, const struct reply *reply);
 
 /* stream.c: answers of several pages. Vault decides each page anew. */
 void stream_first(struct front *f, uint32_t op, const struct reply *reply);

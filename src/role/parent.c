@@ -239,23 +239,29 @@ out:
 static int run(struct parent *p)
 {
     const struct role_options *o = p->options;
-    char line[256], listen_at[128];
+    char line[256], listen_at[256];
     const char *scheme = o->tls_cert ? ROLE_HTTPS : "http://";
-    snprintf(listen_at, sizeof listen_at, "%s%s", o->tls_cert ? ROLE_HTTPS : "", o->listen);
+    snprintf(listen_at, sizeof listen_at, "%s%s%s%s", o->tls_cert ? ROLE_HTTPS : "", o->listen,
+             o->metrics ? "," : "", o->metrics ? o->metrics : "");
     if (!start_all(p, listen_at)) {
         if (p->stop)
             return 0;
         log_error("the cell cannot be served");
         return ROLE_EXIT_UNAVAILABLE;
     }
-    char url[160];
+    char url[256], *metrics = strchr(p->roles[FRONT].ready, ',');
+    if (metrics)
+        *metrics++ = '\0';
     snprintf(url, sizeof url, "%s%s", scheme, p->roles[FRONT].ready);
     leave_address(o->cell, url);
     if (confine(o) != BOURN_OK) {
         log_error("%s", err_text());
         return ROLE_EXIT_UNAVAILABLE;
     }
-    int n = snprintf(line, sizeof line, "listening on %s\n", url);
+    int n = metrics ? snprintf(line, sizeof line, "metrics on http://%s/metrics\n", metrics) : 0;
+    if (n && write(STDOUT_FILENO, line, (size_t)n) != n)
+        log_warning("cannot write to standard output");
+    n = snprintf(line, sizeof line, "listening on %s\n", url);
     if (write(STDOUT_FILENO, line, (size_t)n) != n)
         log_warning("cannot write to standard output");
     while (!p->stop) {
@@ -282,6 +288,10 @@ int role_parent(const struct role_options *o)
     }
     if (role_address_parse(o->listen, o->tls_cert != NULL, &at, &at_n) != BOURN_OK) {
         log_error("%s", err_text());
+        return ROLE_EXIT_USAGE;
+    }
+    if (o->metrics && role_address_parse(o->metrics, false, &at, &at_n) != BOURN_OK) {
+        log_error("--metrics takes a loopback address, such as 127.0.0.1:9700");
         return ROLE_EXIT_USAGE;
     }
     /* The roles inherit the mask: a Ctrl-C at the terminal must not kill them before they drained. */

@@ -7,12 +7,14 @@
 
 struct role_options {
     const char *cell, *listen;
+    const char *metrics;            /* address on loopback that answers /metrics alone, or NULL */
     const char *tls_cert, *tls_key; /* PEM files; both NULL: plain HTTP, on loopback alone */
 };
 /* Serves until SIGTERM or SIGINT (drains: front, then vault, then signer; returns 0), or until a role dies:
  * then it stops the others, prints which one and how, and returns 70. Prints "listening on http://ADDRESS"
- * (or https) on standard output when all are ready. With TLS, SIGHUP reads certificate and key again. 69:
- * cannot start (with the reason); 64: bad address (only loopback is allowed without TLS). */
+ * (or https) on standard output when all are ready, with metrics before it "metrics on
+ * http://ADDRESS/metrics". With TLS, SIGHUP reads certificate and key again. 69: cannot start (with the
+ * reason); 64: bad address (only loopback is allowed without TLS). */
 int role_parent(const struct role_options *o);
 
 /* What main() calls when argv[1] is "--role": argv[2] is the role's name, then its arguments. Returns an exit
@@ -21,7 +23,8 @@ int role_main(int argc, char **argv);
 
 /* The roles. `control` is one end of a socket pair to the parent: the role writes the line "ready TEXT\n"
  * once it serves (front: TEXT is the address it listens on), and drains and returns 0 when it reads a byte or
- * end of file. `listen` of front: the address, behind "https://" if the certificate comes over `control`. */
+ * end of file. `listen` of front: the address, behind "https://" if the certificate comes over `control`; a
+ * comma and the address for metrics may follow. */
 int role_front(const struct ring_fds *vault, int control, const char *listen);
 int role_vault(const struct ring_fds *front, const struct ring_fds *signer, int control, const char *cell);
 int role_signer(const struct ring_fds *vault, int control, const char *cell);

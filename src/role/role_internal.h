@@ -37,7 +37,7 @@ struct role_child {
     const char *name;
     pid_t pid;
     int control;     /* the parent's end */
-    char ready[128]; /* the text of its ready line */
+    char ready[200]; /* the text of its ready line */
 };
 /* Forks and executes this program again as the role. `keep`: the descriptors it inherits beside standard
  * error, in the order of its arguments; `last`: its last argument (the cell's folder or the address). */

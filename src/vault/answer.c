@@ -13,6 +13,7 @@ struct answer *answer_new(struct vault *v, const struct request *r, uint64_t rou
     if (!a)
         return NULL;
     a->route = route;
+    a->op = r->op <= REQ_OP_MAX ? r->op : 0;
     a->id = r->id;
     a->receipt = REPLY_NO_RECEIPT;
     a->status = 500;
@@ -73,6 +74,7 @@ enum bourn_err answer_send(struct vault *v, struct answer *a)
     if (a->body.failed)
         answer_problem(a, 500, "limit", "the answer would be larger than %u bytes: ask for less",
                        REPLY_BYTES_MAX);
+    metrics_answer(v, a);
     struct reply r = {
         .id = a->id,
         .status = a->status,

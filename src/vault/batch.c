@@ -5,6 +5,7 @@
  * people. All big-endian. Replay applies, it never decides. */
 #include "vault/internal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ledger/ledger.h"
 
@@ -180,6 +181,7 @@ static enum bourn_err refuse_batch(struct vault *v, uint32_t status, const char 
 {
     enum bourn_err err = vault_rewind(v);
     struct answer *next;
+    v->metrics.refused_batches++;
     for (struct answer *a = v->answers; a && err == BOURN_OK; a = next) {
         next = a->next;
         a->receipt = REPLY_NO_RECEIPT;
@@ -228,7 +230,9 @@ enum bourn_err vault_commit(struct vault *v)
     for (struct answer *a = v->answers; a; a = a->next)
         urgent = urgent || a->wait_signed;
     if (v->entries_n || v->ops.n) {
+        uint64_t begun_ns = clock_ns(CLOCK_MONOTONIC);
         err = append_frame(v);
+        metrics_commit(v, (clock_ns(CLOCK_MONOTONIC) - begun_ns) / 1000);
         if (err == BOURN_E_FULL) {
             log_error("%s; disclosures stop until there is space", err_text());
             v->full_until_ms = v->now_ms + 1000;

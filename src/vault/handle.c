@@ -55,6 +55,7 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_SUBJECT_NEW] = {handle_subject_new, NEEDS_TOKEN | CHANGES, RIGHT_ENROL},
     [REQ_IDENTIFIER] = {handle_identifier, NEEDS_TOKEN | CHANGES, RIGHT_WRITE},
     [REQ_ADMIN_STATUS] = {handle_status, 0, 0},
+    [REQ_METRICS] = {handle_metrics, 0, 0},
     [REQ_ADMIN_PARTY] = {handle_party, CHANGES, 0},
     [REQ_ADMIN_PARTY_END] = {handle_party_end, RELIEVES, 0},
     [REQ_ADMIN_PARTIES] = {handle_parties, 0, 0},

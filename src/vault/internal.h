@@ -85,6 +85,7 @@ struct release {
 
 struct answer {
     struct answer *next;
+    uint32_t op; /* of its request */
     uint64_t route, id, receipt, etag;
     uint64_t next_cursor; /* the same request with this cursor goes on; 0: this is all */
     uint32_t status, type, immutable;
@@ -106,6 +107,18 @@ struct refusal {
     char purpose[129], collection[65];
 };
 #define REFUSALS_MAX 256 /* distinct kinds kept; more: the oldest is written out early */
+
+/* --- metrics, docs/METRICS.md
+ * ------------------------------------------------------------------------------- */
+
+enum { METRICS_CLASSES = 6, METRICS_BUCKETS = 12 };
+struct metrics {
+    uint64_t answers[REQ_OP_MAX + 1][METRICS_CLASSES]; /* by operation and status / 100 */
+    uint64_t batches, refused_batches;
+    uint64_t commits[METRICS_BUCKETS + 1]; /* by time, the last without end */
+    uint64_t commit_us;                    /* of all of them */
+    uint64_t signed_size, signed_ms;       /* the last checkpoint, and when it was published */
+};
 
 /* --- the vault
  * ---------------------------------------------------------------------------------------------- */
@@ -152,6 +165,7 @@ struct vault {
 
     struct refusal refusals[REFUSALS_MAX];
     size_t refusals_n;
+    struct metrics metrics;
 };
 
 /* answer.c: every handler makes exactly one answer. */
@@ -327,8 +341,13 @@ handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
 handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
-handler handle_notice, handle_pack;
+handler handle_notice, handle_pack, handle_metrics;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
+
+/* metrics.c: counts. */
+void metrics_answer(struct vault *v, const struct answer *a);
+void metrics_commit(struct vault *v, uint64_t us);
+void metrics_published(struct vault *v, uint64_t signed_size);
 
 /* worker.c: the thread that writes the ledger's files and asks the signer. */
 enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker **out,

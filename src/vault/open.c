@@ -359,6 +359,7 @@ enum bourn_err vault_published(struct vault *v)
     if (read(worker_wait_fd(v->worker), &drain, sizeof drain) < 0 && errno != EAGAIN)
         return err_sys(BOURN_E_IO, "eventfd of the ledger worker");
     worker_state(v->worker, &ws);
+    metrics_published(v, ws.signed_size);
     for (struct answer *a = v->waiting; a; a = next) {
         next = a->next;
         if (a->receipt >= ws.signed_size && v->now_ms < a->deadline_ms) {
