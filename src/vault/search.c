@@ -272,16 +272,6 @@ static enum bourn_err find_where(struct vault *v, struct finding *f, uint64_t fr
     }
 }
 
-/* A row of an entry stands for one person once: whoever is named again, by whatever name, was answered
- * already. */
-static bool on_page(const struct finding *f, uint64_t number)
-{
-    for (size_t i = 0; i < f->rows_n; i++)
-        if (f->rows[i].number == number)
-            return true;
-    return false;
-}
-
 static bool list_ok(struct json_value list)
 {
     struct json_member m;
@@ -314,10 +304,6 @@ static enum bourn_err find_listed(struct vault *v, struct finding *f, struct jso
         buf_clear(&id);
         value_text(m.value, &id);
         err = subject_find_alike(v, buf_slice(&id), &s);
-        if (err == BOURN_OK && on_page(f, s.number)) {
-            subject_release(&s);
-            continue;
-        }
         if (err == BOURN_OK) {
             err = add_person(v, f, &s, buf_slice(&id), &added);
             subject_release(&s);
