@@ -171,11 +171,20 @@ static void track(int fd, uint64_t node, int flags, const char *name, int dirfd)
     snprintf(f->name, sizeof f->name, "%s", name);
 }
 
+/* "head" means every name that begins so, "state$" that name alone. */
+static bool named(const struct fd *f, const char *pattern)
+{
+    size_t n = strlen(pattern);
+    if (n && pattern[n - 1] == '$')
+        return strlen(f->name) == n - 1 && strncmp(f->name, pattern, n - 1) == 0;
+    return strncmp(f->name, pattern, n) == 0;
+}
+
 static bool is_lost(const struct fd *f, const char *call)
 {
     for (int i = 0; i < TRACE_LOST_MAX; i++) {
         const struct trace_lost *l = &trace->lost[i];
-        if (l->call[0] && strcmp(l->call, call) == 0 && strncmp(f->name, l->name, strlen(l->name)) == 0) {
+        if (l->call[0] && strcmp(l->call, call) == 0 && named(f, l->name)) {
             trace->lost_n++;
             return true;
         }

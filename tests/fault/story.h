@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PEOPLE = 24, PARTIES = 12, TEXT_BYTES = 1500 };
+enum { PEOPLE = 24, PARTIES = 12, TEXT_BYTES = 3200 };
 
 enum story_kind {
     STORY_PERSON =

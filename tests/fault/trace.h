@@ -39,7 +39,7 @@ struct trace_event {
 #define TRACE_LOST_MAX 4
 struct trace_lost { /* a sync that is taken out: neither done nor recorded */
     char call[16];  /* "fdatasync", "fsync", "syncfs", "dsync" */
-    char name[32];  /* the file's name begins with this */
+    char name[32];  /* the file's name begins with this; is this, if a $ stands at the end */
 };
 
 struct trace_head {

@@ -68,7 +68,7 @@ static uint64_t below(uint64_t n)
 
 static void put_record(char *out, size_t n, size_t who, uint64_t value)
 {
-    snprintf(out, n, "{\"id\":\"p%02zu\",\"name\":\"%0*llu\"}", who, (int)(8 + value % 97),
+    snprintf(out, n, "{\"id\":\"p%02zu\",\"name\":\"%0*llu\"}", who, (int)(8 + value % 53 * 16),
              (unsigned long long)value);
 }
 
