@@ -46,6 +46,27 @@ static int say_pin(const uint8_t pin[32], size_t examples, bool json)
     return code;
 }
 
+/* The cell's answer, with pin and examples among its members. */
+static int add_json(const char *cell, const struct request *r, const uint8_t pin[32], size_t examples)
+{
+    struct buf answer;
+    struct json_value v;
+    buf_init(&answer, REQUEST_BODY_BYTES_MAX);
+    int code = cell_call(cell, r, &answer, &v);
+    if (code == CLI_DONE && v.type == JSON_OBJECT) {
+        struct buf b;
+        buf_init(&b, REQUEST_BODY_BYTES_MAX);
+        buf_put_slice(&b, slice_of(v.raw.p, v.raw.n - 1));
+        buf_put_str(&b, v.raw.n > 2 ? ",\"pin\":\"" : "\"pin\":\"");
+        hex_put(&b, slice_of(pin, 32));
+        buf_printf(&b, "\",\"examples\":%zu}\n", examples);
+        code = cli_out(buf_slice(&b));
+        buf_release(&b);
+    }
+    buf_release(&answer);
+    return code;
+}
+
 static int run(int argc, char **argv, size_t words_n, const char *help)
 {
     static const struct opt options[] = {{"json", false}};
@@ -79,7 +100,7 @@ static int run(int argc, char **argv, size_t words_n, const char *help)
         buf_put_slice(&body, buf_slice(&rules));
         TRY(buf_check(&body));
         struct request r = {.id = 1, .op = REQ_ADMIN_PACK, .body = buf_slice(&body)};
-        code = cell_show(words[0], &r, json);
+        code = json ? add_json(words[0], &r, pin, examples) : cell_show(words[0], &r, false);
     }
     if (code == CLI_DONE && !(json && words_n == 2))
         code = say_pin(pin, examples, json);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import unittest
 
@@ -133,7 +134,49 @@ class Export(harness.Test):
                 self.assertIn(str(value), text)
         self.assertEqual(len(text.splitlines()), len(told))
 
-    def test_6_when_it_is_not_serving(self):
+    def test_6_every_result_is_json_if_asked(self):
+        cell = harness.Cell(self.tmp, name="json", make=False)
+        told = lambda *args: json.loads(harness.run("bourn", *args, "--json").stdout)
+        made = told("init", cell.path, "--domicile", "CN", "--controller", "C", "--origin", "json.example/ledger", "--delay", "0")
+        self.assertEqual(made["delay_s"], 0)
+        cell.serve()
+        self.addCleanup(cell.close)
+        party = told("party", "add", cell.path, "shop", "--kind", "app", "--jurisdiction", "CN", "--purpose", "p:x", "--rights",
+                     "read,write")
+        self.assertTrue(party["token"])
+        self.assertIn("shop", json.dumps(told("party", "list", cell.path)))
+        self.assertEqual(told("collection", "add", cell.path, "people", "--infer", self.csv)["name"], "people")
+        self.assertIn("people", json.dumps(told("collection", "list", cell.path)))
+        self.assertIn("index", told("notice", "add", cell.path, "n", "--language", "en", "--text", "x"))
+        pack = os.path.join(harness.SOURCE, "packs", "home.yaml")
+        self.assertIn("pin", told("pack", "check", pack))
+        newer = os.path.join(self.tmp, "newer.yaml")
+        with open(pack, encoding="utf-8") as f, open(newer, "w", encoding="utf-8") as out:
+            out.write(re.sub(r"(?m)^version: \d+", "version: 99", f.read()))
+        self.assertIn("pin", told("pack", "add", cell.path, newer))
+        self.assertTrue(told("consent", "key", "new", os.path.join(self.tmp, "json.key"))["public_key"])
+        self.assertIn("ended", told("party", "end", cell.path, "shop"))
+        cell.settle()
+        lines_told = harness.run("bourn", "log", cell.path, "--json").stdout.splitlines()
+        self.assertEqual([json.loads(line)["index"] for line in lines_told], list(range(told("status", cell.path)["entries"])))
+        asked = self.cell.ask("POST", f"/v1/subjects/{people.ALICE}/enrolments", self.CLINIC, harness.HOME_PURPOSE)
+        key = os.path.join(self.tmp, "alice.key")
+        harness.run("bourn", "consent", "key", "new", key)
+        told("consent", "enrol", self.cell.url, "--code", json.loads(asked.body)["code"], "--key", key)
+        self.cell.notice()
+        asked = self.cell.request_consent(self.CLINIC, people.ALICE)
+        signed = os.path.join(self.tmp, "signed.json")
+        with open(signed, "w") as f:
+            f.write(self.cell.sign(asked.body, key))
+        shown = told("consent", "show", signed)
+        self.assertEqual((shown["signed"], shown["public_key"]), (True, json.load(open(signed))["public_key"]))
+        with open(signed, "wb") as f:
+            f.write(asked.body)
+        shown = told("consent", "show", signed)
+        self.assertEqual((shown["signed"], shown["public_key"]), (False, None))
+        self.assertIn("You let", shown["words"])
+
+    def test_7_when_it_is_not_serving(self):
         cell = harness.Cell(self.tmp, name="idle").serve()
         cell.stop()
         for done in (self.export(people.ALICE, ["people"], cell=cell, token="x", check=69),

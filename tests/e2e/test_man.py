@@ -57,6 +57,10 @@ class Man(harness.Test):
             told = self.page(name).partition(".SH EXIT STATUS")[2]
             self.assertEqual(sorted(re.findall(r"(?m)^\.TP\n\\fB(\d+)\\fR\n\S", told)), sorted(codes), name)
 
+    def test_every_command_has_json(self):
+        without = {name for name, text in self.helps.items() if "--json" not in text}
+        self.assertLessEqual(without, {"bourn-consent-sign", "bourn-metrics", "bourn-serve"}, "these have a form of their own")
+
     def test_they_render(self):
         if not shutil.which("groff"):
             self.skipTest("groff is not installed")
