@@ -30,7 +30,8 @@ bool segment_header_get(const uint8_t in[SEGMENT_HEADER_BYTES], struct segment_h
     out->generation = be_get(in + 16, 8);
     out->first = be_get(in + 24, 8);
     memcpy(out->previous, in + 32, DIGEST_BYTES);
-    return out->generation != 0 && out->first != 0;
+    /* No journal gets as far as 2^63: behind that, numbers would begin again. */
+    return out->generation != 0 && out->generation <= INT64_MAX && out->first != 0 && out->first <= INT64_MAX;
 }
 
 uint64_t frame_bytes(uint64_t payload_bytes)
