@@ -320,3 +320,50 @@ void test_stop_with_silent_vault(void **state)
     close(fd);
     response_release(&r);
 }
+
+#define ROWS(path, version)                                                                                  \
+    "GET /ledger/tile/rows/" path " HTTP/" version "\r\nHost: x\r\nAuthorization: Bearer tok\r\n"            \
+    "Connection: close\r\n\r\n"
+
+static size_t letters(const struct buf *b, char c)
+{
+    const uint8_t *body = memmem(b->p, b->n, "\r\n\r\n", 4);
+    size_t n = 0;
+    for (const uint8_t *p = body; p && p < b->p + b->n; p++)
+        n += *p == c;
+    return n;
+}
+
+static bool ends_with(const struct buf *b, const char *text)
+{
+    size_t n = strlen(text);
+    return b->n >= n && memcmp(b->p + b->n - n, text, n) == 0;
+}
+
+/* A file of rows in three pieces comes whole; one whose second piece is refused is cut, without the last
+ * chunk that would make it look whole. */
+void test_pieces(void **state)
+{
+    (void)state;
+    struct stage s = stage_open();
+    struct buf got;
+    buf_init(&got, 4 * PIECE_BYTES);
+    ask_raw(&s, ROWS("three", "1.1"), &got);
+    assert_non_null(memmem(got.p, got.n, "Transfer-Encoding: chunked", 26));
+    assert_true(letters(&got, 'g') == 0 && ends_with(&got, "\r\n0\r\n\r\n"));
+    buf_clear(&got);
+    ask_raw(&s, ROWS("three", "1.0"), &got); /* no chunks there: the end of the connection is the end */
+    for (char c = 'a'; c <= 'c'; c++)
+        assert_int_equal(letters(&got, c), PIECE_BYTES);
+    buf_clear(&got);
+    ask_raw(&s, ROWS("broken", "1.1"), &got);
+    assert_memory_equal(got.p, "HTTP/1.1 200", 12);
+    assert_true(letters(&got, 'a') >= PIECE_BYTES && !ends_with(&got, "\r\n0\r\n\r\n"));
+    buf_release(&got);
+    struct response r = {.head_only = true};
+    assert_true(
+        ask(&s, "HEAD /ledger/tile/rows/three HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\n\r\n", &r));
+    assert_int_equal(r.status, 200);
+    response_release(&r);
+    assert_int_equal(stage_close(&s), 0);
+}

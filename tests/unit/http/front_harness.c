@@ -52,10 +52,27 @@ static void echo(struct ring *r, const struct request *q)
     send_reply(r, &reply);
 }
 
+/* Rows in three pieces; of "broken" the second is refused. */
+static void piece(struct ring *r, const struct request *q)
+{
+    static uint8_t bytes[PIECE_BYTES];
+    struct reply reply = {.id = q->id, .status = 200, .type = REPLY_OCTETS, .receipt = REPLY_NO_RECEIPT};
+    memset(bytes, 'a' + (int)(q->number / PIECE_BYTES), sizeof bytes);
+    reply.body = slice_of(bytes, sizeof bytes);
+    reply.next = q->number < 2 * PIECE_BYTES ? q->number + PIECE_BYTES : 0;
+    if (slice_is(q->path, "tile/rows/broken") && q->number) {
+        reply = (struct reply){
+            .id = q->id, .status = 401, .receipt = REPLY_NO_RECEIPT, .code = slice_str("token_invalid")};
+    }
+    send_reply(r, &reply);
+}
+
 static void one_request(struct ring *r, const struct request *q)
 {
     struct reply reply = {.id = q->id, .status = 200, .type = REPLY_OCTETS, .receipt = REPLY_NO_RECEIPT};
-    if (slice_is(q->subject, "deny")) {
+    if (slice_is(q->path, "tile/rows/three") || slice_is(q->path, "tile/rows/broken")) {
+        piece(r, q);
+    } else if (slice_is(q->subject, "deny")) {
         reply.status = 403;
         reply.code = slice_str("basis_missing");
         reply.missing = slice_str("[\"subject_consent\"]");
@@ -241,4 +258,16 @@ bool response_has(const struct response *r, const char *text)
 {
     return memmem(r->head.p, r->head.n, text, strlen(text)) ||
            (r->body.n && memmem(r->body.p, r->body.n, text, strlen(text)));
+}
+
+void ask_raw(const struct stage *s, const char *request, struct buf *out)
+{
+    uint8_t bytes[8192];
+    ssize_t n;
+    int fd = client_connect(s);
+    struct pollfd pf = {fd, POLLIN, 0};
+    client_send(fd, request, strlen(request));
+    while (poll(&pf, 1, 10000) == 1 && (n = recv(fd, bytes, sizeof bytes, 0)) > 0)
+        buf_put(out, bytes, (size_t)n);
+    close(fd);
 }

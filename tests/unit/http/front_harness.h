@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #define BIG_BYTES (20u << 20)
+#define PIECE_BYTES 100000u /* of the three that "tile/rows/three" has */
 
 struct stage {
     pid_t front, vault;
@@ -35,6 +36,8 @@ bool client_read(int fd, struct response *r);
 void response_release(struct response *r);
 /* Connects, sends, reads one response, closes. */
 bool ask(const struct stage *s, const char *request, struct response *r);
+/* Sends a request with "Connection: close" and appends all that comes until the end. */
+void ask_raw(const struct stage *s, const char *request, struct buf *out);
 bool response_has(const struct response *r, const char *text); /* in head or body */
 
 #endif

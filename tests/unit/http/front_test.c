@@ -145,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_broken_vault),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_stop_with_silent_vault),
+        cmocka_unit_test(test_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

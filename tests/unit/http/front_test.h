@@ -11,5 +11,6 @@ void test_silent_vault(void **state);
 void test_broken_vault(void **state);
 void test_drain(void **state);
 void test_stop_with_silent_vault(void **state);
+void test_pieces(void **state);
 
 #endif
