@@ -14,6 +14,7 @@ import people
 
 COUNT = 2600  # more than five pages of 500 people
 RECORD_BYTES = 2000
+MANY = 40000  # their rows take more than one piece of 4 MiB
 
 
 class Stream(harness.ServedTest):
@@ -245,6 +246,22 @@ class Stream(harness.ServedTest):
             r.read()
         s.close()
         self.cell.serve()
+
+    def test_c_long_rows(self):
+        """Rows of more entries than fit one piece come whole, and a verifier reads them."""
+        body = b"".join(b'{"bioguide_id":"L%06d"}\n' % i for i in range(MANY))
+        done = self.ok(self.post_import(body))
+        self.assertEqual(done["stored"], MANY, str(done)[:300])
+        size = self.cell.settle()
+        self.assertLess(size, 512)
+        path = f"/ledger/tile/rows/000.p/{size}" if size < 256 else "/ledger/tile/rows/000"
+        answer = self.cell.ask("GET", path, self.DOG)
+        self.assertEqual(answer.status, 200)
+        self.assertGreater(len(answer.body), 4 << 20, "more than one piece")
+        self.assertEqual(answer.headers["Transfer-Encoding"], "chunked")
+        self.assertNotIn(b"receipt", answer.body)
+        self.problem(self.cell.ask("GET", path, self.CLINIC), 403, "right_missing")
+        self.cell.verify(self.DOG)
 
 
 if __name__ == "__main__":
