@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import stat
+import subprocess
 import unittest
 
 import harness
@@ -184,6 +186,38 @@ class Export(harness.Test):
             self.assertIn("not serving", done.stderr)
         done = self.export(people.ALICE, ["people"], cell=cell, token="x", check=69, extra=("--url", "http://127.0.0.1:1"))
         self.assertIn("no answer", done.stderr)
+
+
+@unittest.skipUnless(shutil.which("openssl"), "needs the program openssl")
+class OverTls(harness.Test):
+    """The address that a cell leaves is https:// with TLS, and the token goes to nobody whose certificate is not trusted."""
+
+    def test_certificates_are_checked(self):
+        cert, key = os.path.join(self.tmp, "cert.pem"), os.path.join(self.tmp, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                        "-subj", "/CN=cell", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True,
+                       capture_output=True, timeout=30)
+        rows = people.made_up(1)
+        path = os.path.join(self.tmp, "one.csv")
+        people.write(path, rows)
+        cell = harness.Cell(self.tmp)
+        serve = subprocess.Popen([harness.program("bourn"), "serve", cell.path, "--listen", "127.0.0.1:0", "--tls-cert", cert,
+                                  "--tls-key", key], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(serve.stdout.close)
+        self.addCleanup(serve.wait)
+        self.addCleanup(serve.terminate)
+        url = serve.stdout.readline().decode().split()[-1]
+        self.assertTrue(url.startswith("https://127.0.0.1:"), url)
+        self.assertEqual(json.loads(harness.run("bourn", "status", cell.path, "--json").stdout)["url"], url)
+        cell.collection(path)
+        clinic = cell.clinic()
+        cell.load(path, clinic)
+        args = ["bourn", "export", cell.path, people.ALICE, "--collection", "people", "--purpose", harness.HOME_PURPOSE, "--out", "-"]
+        done = harness.run(*args, "--ca", cert, token=clinic)
+        self.assertEqual([r["data"] for r in lines(done.stdout)], rows)
+        done = harness.run(*args, token=clinic, check=69)
+        self.assertIn("certificate", done.stderr)
+        self.assertEqual(done.stdout, "")
 
 
 if __name__ == "__main__":

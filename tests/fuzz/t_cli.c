@@ -55,7 +55,7 @@ static void seeds_csv(void)
                         "a,b\n1,2\n\n3\n\"x\"y,2\n\"open\n4,5\n6,7"));
 }
 
-/* One byte chooses the format. */
+/* One byte chooses the format. Of an array alone, what follows a bad end cannot be told apart into rows. */
 static void run_feed(struct slice in)
 {
     struct feed r;
@@ -64,7 +64,7 @@ static void run_feed(struct slice in)
     if (!in.n)
         return;
     int fd = as_file(slice_of(in.p + 1, in.n - 1));
-    enum feed_format format = in.p[0] & 1 ? FEED_NDJSON : FEED_CSV;
+    enum feed_format format = (enum feed_format)(in.p[0] & 3);
     if (feed_open(&r, fd, format) == BOURN_OK) {
         while ((err = feed_next(&r, &row)) == BOURN_OK) {
             struct json_value v;
@@ -73,7 +73,7 @@ static void run_feed(struct slice in)
             fuzz_check(json_check(row.json, &v) == BOURN_OK && v.type == JSON_OBJECT);
             fuzz_check(!memchr(row.json.p, '\n', row.json.n));
         }
-        fuzz_check(err == BOURN_E_NOT_FOUND);
+        fuzz_check(err == BOURN_E_NOT_FOUND || (format == FEED_JSON && err == BOURN_E_FORMAT));
     }
     feed_close(&r);
     close(fd);
@@ -84,6 +84,8 @@ static void seeds_feed(void)
     fuzz_seed(slice_str("0id,name,born\r\n1,\"Ada, Countess\",1815-12-10\r\n2,\"a \"\"b\"\"\nc\",\r\n"));
     fuzz_seed(slice_str(
         "1{\"id\":\"a\",\"n\":1}\n\n {\"id\":\"b\"} \r\n[1]\n{\"id\":\n{\"a\":1,\"a\":2}\n{\"x\":{}}"));
+    fuzz_seed(slice_str("2 [ {\"a\" : [1, {\"b\":\"]\\\"\"}]},\n7 , {\"a\":1 2},,{}\n]\n"));
+    fuzz_seed(slice_str("3{\"collection\":\"p\",\"id\":1,\"version\":1,\"data\":{\"a\":\"b\"}}\n{}\n"));
 }
 
 static void run_schema(struct slice in)
