@@ -121,7 +121,7 @@ static void take(struct disk *d, size_t i, const struct trace_event *e)
     case TRACE_MARK:
         return;
     }
-    MUST(!"an event of this kind");
+    abort(); /* an event of no kind: not a trace */
 }
 
 struct disk *disk_load(struct trace_head *h)
