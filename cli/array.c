@@ -158,7 +158,7 @@ static enum bourn_err nothing_behind(struct array *a)
 static void judge(struct array *a, const struct walk *w, struct array_row *row)
 {
     struct json_value v;
-    row->raw = buf_slice(&a->element);
+    row->raw = a->element.n ? buf_slice(&a->element) : slice_str("");
     if (w->cut) {
         row->reason = "longer than a record may be";
     } else if (json_check(row->raw, &v) != BOURN_OK) {

@@ -131,6 +131,7 @@ static void test_array(void **state)
            "2!a JSON object is wanted\n2!a JSON object is wanted\n2!a JSON object is wanted\n"
            "2!JSON: duplicate name at byte 7\n2!JSON: bytes after the value at byte 2\n2:{}\n"
            "3!JSON: a value was expected at byte 0\n");
+    expect(FEED_JSON, "[,{}]", "1!JSON: a value was expected at byte 0\n1:{}\n");
     expect(FEED_JSON, "[{\"a\":[1}],{\"b\":\"\t\"},{\"c\":\"\xff\"},,{}]",
            "1!JSON: ',' or ']' was expected at byte 7\n1!JSON: control character in a string at byte 7\n"
            "1!JSON: string is not UTF-8 at byte 7\n1!JSON: a value was expected at byte 0\n1:{}\n");
