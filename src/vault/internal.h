@@ -223,6 +223,7 @@ void subject_release(struct subject *s);
 enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
 /* The same where the asker may have no basis: for somebody who is not there it does the work of loading
  * somebody else, so that the time tells nothing. */
+void subject_decoy(struct vault *v); /* only the work */
 enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
 enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s) BOURN_MUST_USE;
 /* A new person with fresh number, label and key; writes slot, id and label rows, not the state and no entry.
@@ -279,7 +280,8 @@ enum bourn_err release_person(struct vault *v, const struct subject *s, uint32_t
                               struct slice name, struct release *rel) BOURN_MUST_USE;
 
 /* search.c */
-#define PAGE_PEOPLE_MAX 500 /* people in one page of a search or bulk disclosure */
+#define PAGE_LOOKED_MAX 2000 /* people that one page looks at, whether or not the gate lets anything out */
+#define PAGE_PEOPLE_MAX 500  /* people in one page of a search or bulk disclosure */
 /* Puts the blind rows of a record's searchable fields and appends their values (16 bytes each) to macs. */
 enum bourn_err blind_put(struct vault *v, const struct world_collection *c, struct json_value record,
                          const uint8_t key[RECORD_KEY_BYTES], struct buf *macs) BOURN_MUST_USE;

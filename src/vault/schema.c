@@ -31,8 +31,8 @@ static bool empty(struct json_value v)
     return v.type == JSON_NULL || (v.type == JSON_STRING && v.raw.n == 2);
 }
 
-#define POINTER_BYTES_MAX 300 /* of a name: a longer one was never declared, and its beginning says enough   \
-                               */
+/* Of a name: a longer one was never declared, and its beginning says enough. */
+#define POINTER_BYTES_MAX 300
 
 /* A JSON pointer (RFC 6901) to a member of the record. */
 static void pointer(struct buf *why, struct slice raw_name)

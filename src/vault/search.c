@@ -96,6 +96,8 @@ struct finding {
     size_t where_n;
     struct staged_row *rows;
     size_t rows_n, refused;
+    size_t looked; /* people looked at for this page, disclosed or not */
+    bool over;     /* somebody has more matching records than one page takes */
 };
 
 static const struct entry_field *searchable(const struct world_collection *c, struct slice raw_name)
@@ -207,6 +209,7 @@ static enum bourn_err add_person(struct vault *v, struct finding *f, const struc
     size_t before = f->rel->n;
     struct record_row row;
     *added = false;
+    f->looked++;
     for (size_t i = 0; i < f->rows_n; i++)
         if (f->rows[i].number == s->number)
             return BOURN_OK; /* named twice: a person has one row in an entry, and is disclosed once */
@@ -220,9 +223,10 @@ static enum bourn_err add_person(struct vault *v, struct finding *f, const struc
         TRY(err);
         if (!matches(f, &row))
             continue;
-        if (f->rel->n - before == RECORDS_PER_REPLY_MAX)
-            return err_set(BOURN_E_LIMIT, "a person has more than %d matching records: list them by cursor",
-                           RECORDS_PER_REPLY_MAX);
+        if (f->rel->n - before == RECORDS_PER_REPLY_MAX) {
+            f->over = true;
+            return BOURN_OK;
+        }
         TRY(release_add(f->rel, s, key, id, &row, name));
     }
     *added = f->rel->n > before;
@@ -233,8 +237,8 @@ out:
 
 static bool page_full(const struct finding *f)
 {
-    return f->rows_n == PAGE_PEOPLE_MAX || f->rel->n >= 2 * RECORDS_PER_REPLY_MAX ||
-           f->rel->sealed.n > RELEASE_BYTES_MAX / 2;
+    return f->looked >= PAGE_LOOKED_MAX || f->over || f->rows_n == PAGE_PEOPLE_MAX ||
+           f->rel->n >= 2 * RECORDS_PER_REPLY_MAX || f->rel->sealed.n > RELEASE_BYTES_MAX / 2;
 }
 
 /* People who have a record with the first blind value, by subject number from the cursor on. */
@@ -358,6 +362,15 @@ static enum bourn_err find_consented(struct vault *v, struct finding *f, uint64_
 static enum bourn_err finish(struct vault *v, struct finding *f, bool lines)
 {
     struct answer *a = f->a;
+    if (f->over) {
+        answer_withhold(a);
+        answer_problem(a, 422, "records_limit",
+                       "somebody has more than %d matching records: nothing was disclosed; list that "
+                       "person's records by "
+                       "cursor",
+                       RECORDS_PER_REPLY_MAX);
+        return BOURN_OK;
+    }
     decide(v, &f->q, NULL); /* the packs in force, at the entry's own index */
     a->next_cursor = lines ? f->rel->next : 0;
     enum bourn_err err = disclosed_entry(v, &f->q, f->fields, f->fields_n, f->rows, f->rows_n, a);

@@ -168,13 +168,18 @@ enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
     return err ? err : subject_load(v, be_get(value.p, 8), s);
 }
 
-enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s)
+void subject_decoy(struct vault *v)
 {
     struct subject other;
-    enum bourn_err err = subject_find(v, id, s);
-    if (err == BOURN_E_NOT_FOUND && v->loaded < prev_count(v->prev) &&
-        subject_load(v, v->loaded, &other) == BOURN_OK)
+    if (v->loaded < prev_count(v->prev) && subject_load(v, v->loaded, &other) == BOURN_OK)
         subject_release(&other);
+}
+
+enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s)
+{
+    enum bourn_err err = subject_find(v, id, s);
+    if (err == BOURN_E_NOT_FOUND)
+        subject_decoy(v);
     return err;
 }
 

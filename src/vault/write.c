@@ -371,6 +371,8 @@ enum bourn_err handle_record_write(struct vault *v, const struct request *r, con
         goto done;
     struct planned *one = &p.people[0];
     if (!one->allowed) {
+        if (!one->known)
+            subject_decoy(v);
         err = refuse(v, one->asked, a);
         goto done;
     }
@@ -777,7 +779,10 @@ enum bourn_err handle_identifier(struct vault *v, const struct request *r, const
     struct subject s;
     struct slice id;
     bool is_free;
-    (void)p;
+    if (!slice_eq(p->jurisdiction, world_domicile(v->world))) {
+        answer_problem(a, 403, "crossing_refused", "people are named by parties of the domicile alone");
+        return BOURN_OK;
+    }
     if (json_check(r->body, &body) != BOURN_OK || !json_find(body, "identifier", &value) ||
         !identifier_of(v, value, &id)) {
         answer_problem(a, 422, "identifier_malformed", "/identifier: 1 to %d bytes, not beginning with ~",

@@ -29,7 +29,7 @@ ELSEWHERE = {
     "overloaded": "thousands of requests at once", "vault_silent": "a vault that hangs", "stopping": "a service that ends",
     "storage_full": "a full disk", "clock_backwards": "a clock that is set back", "checkpoint_late": "a signer that hangs",
     "try_again": "no memory", "internal": "a bug", "record_damaged": "a store that was altered", "limit": "an answer over 24 MiB",
-    "no_rule": "a cell without packs", "needs_decision": "a pack that leaves decisions to people",
+    "records_limit": "somebody with more than 1,000 matching records", "no_rule": "a cell without packs", "needs_decision": "a pack that leaves decisions to people",
 }
 ELSEWHERE_AT = {
     ("getCheckpoint", "not_found"): "a cell that has not signed yet",
@@ -337,6 +337,7 @@ class Api(harness.Test):
                              {"identifiers": n})
         self.call("addIdentifier", 422, "idempotency_mismatch", path=path, headers={"Idempotency-Key": "id-16"})
         self.call("addIdentifier", 409, "identifiers_limit", path=path)
+        self.call("addIdentifier", 403, "crossing_refused", path=path, token=self.LAB)
         self.call("createRecord", 201, path=path)
         self.assertEqual(len(self.call("listRecords", 200, path={"subject": made["id"]})["records"]), 1)
         gone = self.call("eraseSubject", 200, path=path, headers={"Idempotency-Key": "gone"})
@@ -416,6 +417,8 @@ class Api(harness.Test):
         post(409, "statement_used", signed)
         self.call("disclose", 200, token=self.LAB, purpose=ABROAD, body={"collection": "people", "consented": True})
         self.assertEqual(self.call("listConsents", 200)["consents"][-1]["state"], "live")
+        abroad = self.cell.party("agency", jurisdiction="US", purpose=ABROAD, rights="consent")
+        self.call("listConsents", 403, "crossing_refused", token=abroad)
         path = {"consent": str(made["id"])}
         self.assertEqual(self.call("withdrawConsent", 200, path=path, headers={"Idempotency-Key": "no"}), {"withdrawn": made["id"]})
         self.call("withdrawConsent", 200, path=path, headers={"Idempotency-Key": "no"})

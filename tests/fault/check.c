@@ -273,7 +273,7 @@ static bool check_codes(struct checking *c)
         if (!k->told.request || k->asked.request || !k->told.text[0] || !p->told.alive ||
             p->told.request > k->told.request || p->asked.request > k->told.request)
             continue;
-        snprintf(body, sizeof body, "{\"code\":\"%s\"}", k->told.text);
+        snprintf(body, sizeof body, "{\"code\":\"%.100s\"}", k->told.text);
         struct request r = {.op = REQ_ENROLMENT_LOOK, .body = slice_str(body)};
         if (cell_ask(&c->cell, &r, 1) != BOURN_OK || c->cell.answers[0].status != 200)
             return wrong(c, "an enrolment code that was handed out is gone (%u)", c->cell.answers[0].status);

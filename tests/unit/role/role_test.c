@@ -174,8 +174,7 @@ static void test_addresses(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct service s = serve("", bad[i]);
         assert_int_equal(finish(&s), 64);
-        assert_non_null(
-            strstr(s.said, i < 5 ? "needs --tls-cert and --tls-key" : "--listen takes"));
+        assert_non_null(strstr(s.said, i < 5 ? "needs --tls-cert and --tls-key" : "--listen takes"));
     }
     struct service s = serve("", "127.8.9.10:0");
     assert_memory_equal(s.said, "listening on http://127.8.9.10:", 31);

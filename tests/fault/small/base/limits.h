@@ -1,5 +1,5 @@
-/* The limits of bourn, with small ones where a workload of a second must reach what a cell reaches in hours: segments
- * that fill and are used again, commits of the store and checkpoints between two requests. */
+/* The limits of bourn, with small ones where a workload of a second must reach what a cell reaches in hours:
+ * segments that fill and are used again, commits of the store and checkpoints between two requests. */
 #pragma GCC system_header /* include_next is no part of the standard */
 #ifndef BOURN_FAULT_LIMITS_H
 #define BOURN_FAULT_LIMITS_H
