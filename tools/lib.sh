@@ -12,7 +12,7 @@ packages_build=(gcc libc6-dev cmake ninja-build pkg-config libssl-dev libsodium-
   python3) # the build registers tests that are written in Python
 packages_demo=(curl jq)
 packages_test=(curl jq)
-packages_ci=(clang clang-format)
+packages_ci=(clang libclang-rt-dev clang-format)
 packages_postgres=(postgresql jq curl) # of the walk-through from PostgreSQL, which is skipped without
 
 say() { printf '%s\n' "$*"; }
