@@ -26,6 +26,7 @@ class Bench:
         self.people = 12000 if quick else 100000
         self.seconds = 1.5 if quick else 5.0
         self.sections = []  # Markdown
+        self.servers = []   # all that were started: closed at the end, whatever happened
         self.foreign = []   # share of the machine that others took, a measurement
         self.patience_s = patience_s  # what is left for waiting and for repeating
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -84,6 +85,8 @@ def main():
         if name not in NAMES:
             parser.error(f"there is no benchmark {name}: {', '.join(NAMES)}")
     names = o.names or NAMES
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(130))
     tmp = tempfile.mkdtemp(prefix="bourn-bench.", dir=os.environ.get("TMPDIR", "/var/tmp"))
     bench = measure.Bench(tmp, o.rounds, o.quick, 0 if o.quick else o.patience)
     try:
@@ -106,6 +109,8 @@ def main():
         if o.out:
             write_out(o.out, page)
     finally:
+        for server in bench.servers:
+            server.close()
         shutil.rmtree(tmp, ignore_errors=True)
 
 

@@ -29,6 +29,7 @@ class Bourn(harness.Cell):
 
     def __init__(self, bench, name, sample=None):
         super().__init__(bench.folder(name))
+        bench.servers.append(self)
         self.serve()
         self.token = self.clinic()
         self.headers = f"Authorization: Bearer {self.token}\r\nBourn-Purpose: {harness.HOME_PURPOSE}\r\n"
@@ -66,6 +67,7 @@ http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 1h; def
 """)
         path = shutil.which("nginx") or "/usr/sbin/nginx"
         self.process = subprocess.Popen([path, "-c", conf, "-e", f"{self.folder}/error.log"], stderr=subprocess.DEVNULL)
+        bench.servers.append(self)
         for _ in range(100):
             with socket.socket() as s:
                 if s.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -77,6 +79,8 @@ http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 1h; def
         return {"nginx": cpu_tree_s(self.process.pid)}
 
     def close(self):
+        if self.process.poll() is not None:
+            return
         self.process.terminate()
         self.process.wait()
 
@@ -104,6 +108,7 @@ class Postgres:
         log = open(os.path.join(self.folder, "log"), "wb")
         self.process = subprocess.Popen([*self.as_user, os.path.join(self.bin, "postgres"), "-D", self.data, "-k",
                                          self.socket, *options], stdout=log, stderr=log, cwd=self.folder)
+        bench.servers.append(self)
         for _ in range(200):
             if self._run("pg_isready", "-h", self.socket, check=False).returncode == 0:
                 break
@@ -179,5 +184,7 @@ class Postgres:
         return {"postgres": cpu_tree_s(self.postmaster)}
 
     def close(self):
+        if self.process.poll() is not None:
+            return
         self._run("pg_ctl", "-D", self.data, "stop", "-m", "immediate", check=False)
         self.process.wait()
