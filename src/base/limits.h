@@ -80,6 +80,7 @@
 #define EVIDENCE_ENTRIES_PER_REQUEST_MAX 1024
 #define RING_BYTES (4u << 20) /* a power of two */
 #define RING_FRAME_BYTES_MAX (256u << 10)
+#define IPC_KICK_EVERY 8 /* messages after which the other side is woken within a turn */
 #define IPC_MESSAGE_BYTES_MAX (32u << 20)
 #define COSIGNATURES_MAX 16
 

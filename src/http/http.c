@@ -141,6 +141,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
     (void)version;
     if (!x)
         return MHD_NO;
+    /* Whatever would be suspended now would never go on, and the library does not stop over it: close. */
+    if (h->stopping && (x->state == X_LINE || x->state == X_READING || x->state == X_UPLOAD))
+        return MHD_NO;
     switch (x->state) {
     case X_LINE:
         x->connection = c;
@@ -399,10 +402,12 @@ void http_stop(struct http *h)
         return;
     if (h->daemon) {
         http_drain(h);
-        http_waiting(h, 0, give_up, h);
-        for (int i = 0; i < 3;
-             i++) /* the library must see every suspended connection go on before it stops */
+        h->stopping = true;
+        /* The library must see every suspended connection go on before it stops. */
+        for (int i = 0; i < 3; i++) {
+            http_waiting(h, 0, give_up, h);
             MHD_run(h->daemon);
+        }
         MHD_stop_daemon(h->daemon);
     }
     if (h->listen_fd >= 0)

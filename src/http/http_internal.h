@@ -50,6 +50,7 @@ struct http {
     size_t busy;
     size_t body_bytes; /* of all exchanges */
     bool draining;
+    bool stopping;       /* no request is taken any more */
     uint64_t calls;      /* of the library, for a request or its answer */
     unsigned idle_turns; /* in a row: it wants to run at once, and nothing came of it */
     struct buf scratch;  /* problems are built here */

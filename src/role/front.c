@@ -53,6 +53,9 @@ enum bourn_err front_send(struct front *f, const struct request *r)
     if (!err)
         err = ring_send(f->ring, IPC_REQUEST, buf_slice(&f->message));
     buf_clear(&f->message);
+    /* Vault may begin while more is parsed: a turn that is sent whole makes the two wait for each other. */
+    if (!err && ++f->sent % IPC_KICK_EVERY == 0)
+        err = ring_kick(f->ring);
     if (err && err != BOURN_E_LIMIT)
         f->ring_err = err;
     return err;
@@ -211,7 +214,7 @@ static enum bourn_err serve(struct front *f)
             TRY(http_run(f->metrics, &metrics_ms));
         wait_ms = metrics_ms < wait_ms ? metrics_ms : wait_ms;
         TRY(f->ring_err);
-        TRY(ring_kick(f->ring)); /* once for all that was parsed in this turn */
+        TRY(ring_kick(f->ring)); /* the rest of what was parsed in this turn */
         sweep(f);
     }
     http_waiting(f->http, 0, on_stop, f);

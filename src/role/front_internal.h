@@ -17,6 +17,7 @@ struct front {
     struct buf page;    /* secret: a page of a streamed answer */
     struct buf orders;  /* secret: bytes of the parent that are no whole order yet */
     enum bourn_err ring_err;
+    uint64_t sent; /* requests */
     uint64_t swept_ms, drain_ms;
     bool draining;
 };

@@ -22,6 +22,7 @@ struct vault_role {
     struct ring *front, *signer;
     struct admin *admin;
     struct buf message;
+    uint64_t answered;
     enum bourn_err send_err; /* of an answer that could not be sent: fatal */
 };
 
@@ -38,6 +39,8 @@ static void answer(void *ctx, uint64_t route, const struct reply *r)
     if (err == BOURN_OK)
         err = ring_send(x->front, IPC_REPLY, buf_slice(&x->message));
     buf_clear(&x->message);
+    if (err == BOURN_OK && ++x->answered % IPC_KICK_EVERY == 0)
+        err = ring_kick(x->front); /* front may begin to send while the rest is opened */
     x->send_err = x->send_err ? x->send_err : err;
 }
 
