@@ -346,7 +346,10 @@ class Large(unittest.TestCase):
         cell = make("large", int(os.environ.get("BOURN_LARGE", "100000")))
         code, r = verify(cell)
         self.assertEqual((code, r["violations"], r["error"]), (0, [], None))
-        self.assertEqual(r["coverage"]["entries"], int(os.environ.get("BOURN_LARGE", "100000")))
+        # forge-make stops behind the turn that reaches the number, and a turn may write two entries.
+        wanted = int(os.environ.get("BOURN_LARGE", "100000"))
+        self.assertIn(r["coverage"]["entries"] - wanted, (0, 1))
+        self.assertEqual(r["coverage"]["entries"], r["checkpoint"]["size"])
 
 
 GOOD = make("good", 600)
