@@ -93,7 +93,7 @@ class Table:
         case("a line of 20 KiB", get("/" + "a" * 20 * KIB), 431, "headers_too_large")
         case("a query of 20 KiB", get(self.records + "?cursor=" + "1" * 20 * KIB), 431, "headers_too_large")
         case("a line of 300 KiB", get("/" + "a" * 300 * KIB), 414)
-        case("a NUL in the line", get("/health\x00z"), (400, 404))
+        case("a NUL in the line", get("/health\x00z"), (400, 404, None))
         case("a tab in the line", b"GET\t/health\tHTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", (400, 404, None))
         case("a space in the path", b"GET /health z HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", none)
         case("a bare CR in the line", b"GET /healthz\r HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", (400, 404))

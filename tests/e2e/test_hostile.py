@@ -111,7 +111,9 @@ class Hostile(harness.ServedTest):
             more, closed = ([], True) if closed else read_answers(s, c.answers, 10 if ends else 0.2)
             self.assertLess(len(more), c.answers, more)
             self.assertTrue(closed or not ends, "the connection stays open, though its end was announced")
-            if c.code:
+            # libmicrohttpd 1.0 refuses two lengths by itself, with a page of its own: 0.9 leaves it to us.
+            by_library = c.code == "length_ambiguous" and "Content-Type" not in head
+            if c.code and not by_library:
                 self.assertIn("application/problem+json", head)
                 self.assertEqual(json.loads(body)["code"], c.code, body[:300])
             if status == 401:
