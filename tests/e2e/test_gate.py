@@ -240,6 +240,29 @@ class Gate(harness.ServedTest):
         self.problem(self.foreign("GET", self.cell.records_path(self.a)), 403, "basis_missing")
         self.refused_statement(self.a, late)
 
+    def test_as_many_consents_as_a_person_may_have(self):
+        """256 live ones. An expired one makes room, and whatever the vault forgets then, the replay forgets too."""
+        ident = self.people[3]["bioguide_id"]
+        post = lambda statement: self.home("POST", f"/v1/subjects/{ident}/consents", statement)
+        attested = lambda expires: json.dumps({"statement": json.loads(self.fresh(ident, expires=expires))["statement"]})
+        over = [attested("2031-01-01") for _ in range(3)]
+        rest = [attested("2031-01-01") for _ in range(254)]
+        soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=8)
+        made = [self.ok(post(attested(soon.strftime("%Y-%m-%dT%H:%M:%SZ"))), 201)["id"] for _ in range(2)]
+        ids = [self.ok(post(s), 201)["id"] for s in rest]
+        self.assertLess(datetime.datetime.now(datetime.timezone.utc), soon)
+        self.problem(post(over[0]), 409, "consents_limit")
+        time.sleep((soon - datetime.datetime.now(datetime.timezone.utc)).total_seconds() + 1.1)
+        first = self.home("DELETE", f"/v1/subjects/{ident}/consents/{made[0]}")  # expired, but not withdrawn
+        ids.append(self.ok(post(over[0]), 201)["id"])  # forgets both
+        self.assertIn(first.status, (200, 204))
+        self.problem(self.home("DELETE", f"/v1/subjects/{ident}/consents/{made[1]}"), 404, "consent_unknown")
+        ids.append(self.ok(post(over[1]), 201)["id"])
+        self.problem(post(over[2]), 409, "consents_limit")
+        self.assertIn(self.home("DELETE", f"/v1/subjects/{ident}/consents/{ids[0]}").status, (200, 204))
+        self.cell.settle()
+        self.cell.verify(self.DOG)
+
     def test_a_consent_reaches_no_further_than_it_says(self):
         other = self.cell.lab("otherlab", "GB")
         home_lab = self.cell.lab("homelab", "CN")

@@ -87,12 +87,20 @@ static bool check_apart(struct job *j, const char *folder)
     return false;
 }
 
-static void report(struct job *j, size_t k, uint64_t seed, const char *stage)
+/* Builds what was found once more and checks it: what holds then came of the machine's load, or of threads.
+ */
+static void report(struct job *j, struct disk *d, size_t k, uint64_t seed, const char *folder,
+                   const char *stage)
 {
     uint64_t n = __atomic_add_fetch(&totals->findings, 1, __ATOMIC_RELAXED);
-    if (n <= 20)
+    if (n <= 20) {
         printf("finding: workload %llu, cut before event %zu, state %llu%s: %s\n",
                (unsigned long long)j->workload, k, (unsigned long long)seed, stage, j->why);
+        fflush(stdout);
+        disk_build(d, k, seed, folder);
+        printf("  the same state once more: %s\n", check_apart(j, folder) ? "it holds" : j->why);
+        fflush(stdout);
+    }
     if (n == 1 && o.keep) {
         char command[1024];
         snprintf(command, sizeof command, "mkdir -p '%s' && cp -a --sparse=always '%s' '%s' '%s/'", o.keep,
@@ -105,7 +113,7 @@ static void report(struct job *j, size_t k, uint64_t seed, const char *stage)
 }
 
 /* A second cut, while bourn recovers from the first. */
-static void cut_again(struct job *j, size_t k, uint64_t seed)
+static void cut_again(struct job *j, uint64_t seed)
 {
     struct trace_head *h = trace_make(j->trace2, j->state);
     char cell[160];
@@ -136,7 +144,7 @@ static void cut_again(struct job *j, size_t k, uint64_t seed)
         size_t cut = base + 1 + fault_random(&r) % (n - base);
         disk_build(d, cut, r, j->again);
         if (!check_apart(j, j->again))
-            report(j, k, seed, " and once more while it recovered");
+            report(j, d, cut, r, j->again, " and once more while it recovered");
         __atomic_add_fetch(&totals->again, 1, __ATOMIC_RELAXED);
     }
     disk_free(d);
@@ -173,9 +181,9 @@ static void cut(struct job *j, struct disk *d, unsigned states, uint64_t r)
         expect(d, k, j->e);
         disk_build(d, k, seed, j->state);
         if (fault_random(&r) % 100 < o.again_percent)
-            cut_again(j, k, seed);
+            cut_again(j, seed);
         else if (!check_apart(j, j->state))
-            report(j, k, seed, "");
+            report(j, d, k, seed, j->state, "");
         __atomic_add_fetch(&totals->states, 1, __ATOMIC_RELAXED);
     }
 }

@@ -85,6 +85,34 @@ static void test_round_trip_and_bytes(void **state)
     buf_release(&b);
 }
 
+/* A subject is text: what is not would stand in answers that have to be JSON. */
+static void test_subject_is_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        bool text;
+    } subjects[] = {
+        {"caf\xc3\xa9", 5, true},   {"\xf0\x9f\x98\x80", 4, true},
+        {"a b", 3, true},           {"\xff", 1, false},
+        {"a\0b", 3, false},         {"\0", 1, false},
+        {"caf\xc3", 4, false},      {"\xc0\x80", 2, false},
+        {"\xed\xa0\x80", 3, false}, {"\xf4\x90\x80\x80", 4, false},
+    };
+    for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
+        struct request r = {.op = REQ_ERASE,
+                            .token = slice_str("t"),
+                            .subject = slice_of(subjects[i].bytes, subjects[i].n)},
+                       got;
+        struct buf b;
+        assert_int_equal(again(&r, REQ_FROM_FRONT, &got, &b), subjects[i].text ? BOURN_OK : BOURN_E_FORMAT);
+        if (!subjects[i].text)
+            assert_non_null(strstr(err_text(), "a subject that is not text"));
+        buf_release(&b);
+    }
+}
+
 /* Who may send what, with which fields: said a second time, so that no slip in the one table goes unseen. */
 enum { N = 1, V = 2, T = 4, P = 8, S = 16, C = 32, F = 64, B = 128, L = 256, K = 512, SETS = 1024 };
 static const struct {
@@ -352,6 +380,7 @@ int main(void)
     memset(filler, 'x', sizeof filler);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip_and_bytes),
+        cmocka_unit_test(test_subject_is_text),
         cmocka_unit_test(test_every_operation),
         cmocka_unit_test(test_cut_and_left_over),
         cmocka_unit_test(test_not_canonical),

@@ -223,6 +223,49 @@ static void test_altered(void **state)
     slots_close(must_open());
 }
 
+static bool third(const void *ctx, uint64_t number)
+{
+    (void)ctx;
+    return number % 3 == 0;
+}
+
+/* What the journal knows against the file: an older copy of it, or one cut short. */
+static void test_reconcile(void **state)
+{
+    (void)state;
+    enum { PEOPLE = 2500 }; /* more than one read of the file */
+    char path[96];
+    ok(slots_create(cell, ORIGIN));
+    struct slots *s = must_open();
+    for (uint64_t i = 0; i < PEOPLE; i++)
+        put(s, i);
+    ok(slots_reconcile(s, PEOPLE, third, NULL)); /* keys of erased people that an old file brought back */
+    for (uint64_t i = 0; i < PEOPLE; i++) {
+        if (i % 3 == 0)
+            expect_none(s, i);
+        else
+            expect_key(s, i);
+    }
+    ok(slots_reconcile(s, PEOPLE, third, NULL));
+    put(s, PEOPLE);
+    ok(slots_reconcile(s, PEOPLE, third, NULL));
+    expect_key(s, PEOPLE);   /* nothing behind the count is looked at */
+    ok(slots_zero(s, 2020)); /* a person who was not erased */
+    assert_int_equal(slots_reconcile(s, PEOPLE, third, NULL), BOURN_E_CORRUPT);
+    assert_non_null(strstr(err_text(), "person 2020 has no key"));
+    ok(slots_reconcile(s, 2020, third, NULL));
+    slots_close(s);
+    static const uint64_t cuts[] = {2018 * 64, 1024 * 64, 64, 0};
+    snprintf(path, sizeof path, "%s/keys/slots.1", folder);
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        assert_int_equal(truncate(path, (off_t)cuts[i]), 0);
+        s = must_open();
+        assert_int_equal(slots_reconcile(s, 2020, third, NULL), BOURN_E_CORRUPT);
+        assert_non_null(strstr(err_text(), "the file was cut or is an old one"));
+        slots_close(s);
+    }
+}
+
 static void test_modes_and_lengths(void **state)
 {
     (void)state;
@@ -320,13 +363,10 @@ static void test_failures_are_final(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_put_get_zero, kernel),
-        TEST(test_put_get_zero, sim),
-        TEST(test_bytes, kernel),
-        TEST(test_altered, sim),
-        TEST(test_modes_and_lengths, kernel),
-        TEST(test_power_cut, sim),
-        TEST(test_failures_are_final, sim),
+        TEST(test_put_get_zero, kernel), TEST(test_put_get_zero, sim),
+        TEST(test_bytes, kernel),        TEST(test_altered, sim),
+        TEST(test_reconcile, kernel),    TEST(test_modes_and_lengths, kernel),
+        TEST(test_power_cut, sim),       TEST(test_failures_are_final, sim),
     };
     return crypto_init() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -671,8 +671,10 @@ static void test_retention(void **state)
     assert_string_equal(c.body, "{\"records\":[],\"next\":null}");
 }
 
-/* The volume of the ledger's files is full while `ledger_full` is set; the journal's is not. */
-static bool ledger_full;
+/* The volume of the ledger's files is full while `ledger_full` is set; the journal's is not. While
+ * `publish_slowly` is set, a checkpoint lies in its file for a while before the call that put it there ends.
+ */
+static bool ledger_full, publish_slowly;
 enum bourn_err __real_io_write_new(struct io_dir *d, const char *path, struct slice bytes, bool sync);
 enum bourn_err __wrap_io_write_new(struct io_dir *d, const char *path, struct slice bytes, bool sync);
 enum bourn_err __wrap_io_write_new(struct io_dir *d, const char *path, struct slice bytes, bool sync)
@@ -680,7 +682,10 @@ enum bourn_err __wrap_io_write_new(struct io_dir *d, const char *path, struct sl
     bool derived = strncmp(path, "ledger/", 7) == 0 || strncmp(path, "rows/", 5) == 0;
     if (derived && __atomic_load_n(&ledger_full, __ATOMIC_SEQ_CST))
         return err_set(BOURN_E_FULL, "no space for %s", path);
-    return __real_io_write_new(d, path, bytes, sync);
+    enum bourn_err err = __real_io_write_new(d, path, bytes, sync);
+    if (strcmp(path, "ledger/checkpoint") == 0 && __atomic_load_n(&publish_slowly, __ATOMIC_SEQ_CST))
+        usleep(300000);
+    return err;
 }
 
 static uint64_t status_number(const char *name)
@@ -737,6 +742,44 @@ static void test_full_ledger(void **state)
     assert_true(status_number("signed") == status_number("entries"));
 }
 
+static uint64_t published_size(void)
+{
+    struct request r = {.op = REQ_LEDGER_FILE, .path = slice_str("checkpoint")};
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    const char *line = strchr(c.body, '\n');
+    return line ? strtoull(line + 1, NULL, 10) : 0;
+}
+
+/* Whoever has read a checkpoint can have the evidence under it, from that moment on. */
+static void test_evidence_of_a_fresh_checkpoint(void **state)
+{
+    (void)state;
+    struct request r = as(REQ_EVIDENCE, dog, "dpv:LegalCompliance");
+    char body[64];
+    import("{\"id\":\"fresh\",\"name\":\"Wim\",\"born\":\"\"}\n",
+           "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    __atomic_store_n(&publish_slowly, true, __ATOMIC_SEQ_CST);
+    reads_at_home(
+        "fresh", "{\"records\":[{\"id\":1,\"version\":1,\"data\":{\"id\":\"fresh\",\"name\":\"Wim\",\"born\":"
+                 "\"\"}}],\"next\":null}");
+    uint64_t size = c.receipt + 1;
+    for (int i = 0; i < 5000 && published_size() < size; i++)
+        usleep(1000);
+    size = published_size();
+    snprintf(body, sizeof body, "{\"from\":%llu,\"to\":%llu}", (unsigned long long)size - 1,
+             (unsigned long long)size);
+    r.body = slice_str(body);
+    cell_ask(&c, &r);
+    __atomic_store_n(&publish_slowly, false, __ATOMIC_SEQ_CST);
+    if (c.status != 200)
+        fail_msg("%u %s %s", c.status, c.code, c.detail);
+    snprintf(body, sizeof body, "{\"from\":%llu,\"to\":%llu}", (unsigned long long)size,
+             (unsigned long long)size + 1000);
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 400);
+}
+
 /* A party that names a person twice gets one row, and the ledger stays whole. */
 static void test_named_twice(void **state)
 {
@@ -773,14 +816,23 @@ static void test_long_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_import_and_read),   cmocka_unit_test(test_import_by_path),
-        cmocka_unit_test(test_write_one),         cmocka_unit_test(test_consent),
-        cmocka_unit_test(test_restart_and_erase), cmocka_unit_test(test_evidence),
-        cmocka_unit_test(test_revoked),           cmocka_unit_test(test_search),
-        cmocka_unit_test(test_consented),         cmocka_unit_test(test_identifiers),
-        cmocka_unit_test(test_idempotency),       cmocka_unit_test(test_retention),
-        cmocka_unit_test(test_schema_changes),    cmocka_unit_test(test_full_ledger),
-        cmocka_unit_test(test_named_twice),       cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_import_and_read),
+        cmocka_unit_test(test_import_by_path),
+        cmocka_unit_test(test_write_one),
+        cmocka_unit_test(test_consent),
+        cmocka_unit_test(test_restart_and_erase),
+        cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_revoked),
+        cmocka_unit_test(test_search),
+        cmocka_unit_test(test_consented),
+        cmocka_unit_test(test_identifiers),
+        cmocka_unit_test(test_idempotency),
+        cmocka_unit_test(test_retention),
+        cmocka_unit_test(test_schema_changes),
+        cmocka_unit_test(test_full_ledger),
+        cmocka_unit_test(test_evidence_of_a_fresh_checkpoint),
+        cmocka_unit_test(test_named_twice),
+        cmocka_unit_test(test_long_names),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
