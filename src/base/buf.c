@@ -39,7 +39,7 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
         return NULL;
     }
     if (!b->p || b->size - b->n < n) {
-        size_t size = b->size ? b->size : 64;
+        size_t size = b->size ? b->size : b->cap < 64 ? b->cap : 64; /* never over the cap */
         while (size - b->n < n)
             size += size < b->cap / 2 ? size : b->cap - size;
         /* one byte more than `size`: room for the NUL that buf_printf's formatter insists on */
@@ -59,35 +59,15 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
     return b->p + b->n;
 }
 
-void buf_put(struct buf *b, const void *p, size_t n)
+void buf_put_decimal(struct buf *b, uint64_t v)
 {
-    uint8_t *to = n ? buf_reserve(b, n) : NULL;
-    if (to) {
-        memcpy(to, p, n);
-        b->n += n;
-    }
-}
-
-void buf_put_slice(struct buf *b, struct slice s)
-{
-    buf_put(b, s.p, s.n);
-}
-
-void buf_put_str(struct buf *b, const char *s)
-{
-    buf_put(b, s, strlen(s));
-}
-
-void buf_put_u8(struct buf *b, uint8_t v)
-{
-    buf_put(b, &v, 1);
-}
-
-void buf_put_be(struct buf *b, uint64_t v, unsigned bytes)
-{
-    uint8_t tmp[8];
-    be_put(tmp, v, bytes);
-    buf_put(b, tmp, bytes);
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    buf_put(b, digits + at, sizeof digits - at);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)
@@ -111,18 +91,4 @@ enum bourn_err buf_check(const struct buf *b)
 {
     return b->failed ? err_set(BOURN_E_LIMIT, "a buffer would grow over its limit of %zu bytes", b->cap)
                      : BOURN_OK;
-}
-
-uint64_t be_get(const uint8_t *p, unsigned bytes)
-{
-    uint64_t v = 0;
-    while (bytes--)
-        v = v << 8 | *p++;
-    return v;
-}
-
-void be_put(uint8_t *p, uint64_t v, unsigned bytes)
-{
-    for (unsigned i = bytes; i-- > 0; v >>= 8)
-        p[i] = (uint8_t)v;
 }

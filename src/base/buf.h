@@ -10,7 +10,7 @@
 struct buf {
     uint8_t *p;
     size_t n;    /* bytes used */
-    size_t size; /* bytes allocated */
+    size_t size; /* bytes allocated, at most cap */
     size_t cap;  /* hard limit, bytes */
     bool failed; /* a put did not fit */
     bool wipe;   /* contents are secret: zeroed before memory is given back or moved */
@@ -24,11 +24,30 @@ void buf_clear(struct buf *b);   /* length 0, memory kept; zeroes secrets; forge
 
 /* Room for n more bytes at b->p + b->n, or NULL (and failed). Does not change b->n. */
 uint8_t *buf_reserve(struct buf *b, size_t n);
-void buf_put(struct buf *b, const void *p, size_t n);
-void buf_put_slice(struct buf *b, struct slice s);
-void buf_put_str(struct buf *b, const char *s);
-void buf_put_u8(struct buf *b, uint8_t v);
-void buf_put_be(struct buf *b, uint64_t v, unsigned bytes); /* big-endian, 1..8 bytes */
+/* Most puts are of a few bytes into memory that is there. */
+static inline void buf_put(struct buf *b, const void *p, size_t n)
+{
+    if (!n)
+        return;
+    uint8_t *to = !b->failed && b->size - b->n >= n ? b->p + b->n : buf_reserve(b, n);
+    if (to) {
+        memcpy(to, p, n);
+        b->n += n;
+    }
+}
+static inline void buf_put_slice(struct buf *b, struct slice s)
+{
+    buf_put(b, s.p, s.n);
+}
+static inline void buf_put_str(struct buf *b, const char *s)
+{
+    buf_put(b, s, strlen(s));
+}
+static inline void buf_put_u8(struct buf *b, uint8_t v)
+{
+    buf_put(b, &v, 1);
+}
+void buf_put_decimal(struct buf *b, uint64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static inline struct slice buf_slice(const struct buf *b)
@@ -38,8 +57,24 @@ static inline struct slice buf_slice(const struct buf *b)
 /* BOURN_OK, or BOURN_E_LIMIT / BOURN_E_MEMORY if any put failed. */
 enum bourn_err buf_check(const struct buf *b) BOURN_MUST_USE;
 
-/* Big-endian reads; the caller has checked the length. */
-uint64_t be_get(const uint8_t *p, unsigned bytes);
-void be_put(uint8_t *p, uint64_t v, unsigned bytes);
+/* Big-endian, 0..8 bytes; the caller has checked the length. */
+static inline uint64_t be_get(const uint8_t *p, unsigned bytes)
+{
+    uint64_t v = 0;
+    while (bytes--)
+        v = v << 8 | *p++;
+    return v;
+}
+static inline void be_put(uint8_t *p, uint64_t v, unsigned bytes)
+{
+    for (unsigned i = bytes; i-- > 0; v >>= 8)
+        p[i] = (uint8_t)v;
+}
+static inline void buf_put_be(struct buf *b, uint64_t v, unsigned bytes)
+{
+    uint8_t tmp[8];
+    be_put(tmp, v, bytes);
+    buf_put(b, tmp, bytes);
+}
 
 #endif

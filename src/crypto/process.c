@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -21,9 +22,8 @@
 #define UNDER_SANITIZER 0
 #endif
 
-void crypto_random(void *out, size_t n)
+static void from_kernel(uint8_t *p, size_t n)
 {
-    uint8_t *p = out;
     while (n > 0) {
         ssize_t got = getrandom(p, n, 0);
         if (got < 0 && errno == EINTR)
@@ -33,6 +33,49 @@ void crypto_random(void *out, size_t n)
         p += got;
         n -= (size_t)got;
     }
+}
+
+/* Salts and nonces are asked for a few bytes at a time, several a request: the thread that called crypto_init
+ * gets them from a pool in guarded memory. What is handed out is wiped there; a child that is forked starts
+ * with an empty one. */
+enum { POOL_BYTES = 2048, POOL_SHARE_MAX = 32 };
+static _Thread_local uint8_t *pool;
+static _Thread_local size_t pool_left;
+
+static void drop_pool(void)
+{
+    if (pool)
+        sodium_memzero(pool, POOL_BYTES);
+    pool_left = 0;
+}
+
+static enum bourn_err make_pool(void)
+{
+    static bool registered;
+    if (!registered && pthread_atfork(NULL, NULL, drop_pool) != 0)
+        return err_set(BOURN_E_MEMORY, "no memory to guard the pool of random bytes");
+    registered = true;
+    if (!pool)
+        pool = crypto_secret_alloc(POOL_BYTES);
+    return pool
+               ? BOURN_OK
+               : err_set(BOURN_E_MEMORY, "no guarded memory for the pool of random bytes: raise the limit of "
+                                         "locked memory");
+}
+
+void crypto_random(void *out, size_t n)
+{
+    if (!pool || n > POOL_SHARE_MAX) {
+        from_kernel(out, n);
+        return;
+    }
+    if (pool_left < n) {
+        from_kernel(pool, POOL_BYTES);
+        pool_left = POOL_BYTES;
+    }
+    pool_left -= n;
+    memcpy(out, pool + pool_left, n);
+    sodium_memzero(pool + pool_left, n);
 }
 
 /* libsodium's own source opens /dev/urandom on its first use, which the sandbox forbids. */
@@ -73,6 +116,7 @@ enum bourn_err crypto_init(void)
     if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) != 1)
         return err_set(BOURN_E_CRYPTO, "OpenSSL does not initialise; reinstall it");
     TRY(aead_init());
+    TRY(make_pool());
 out:
     return err;
 }

@@ -61,10 +61,10 @@ enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *
                            uint64_t *index)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct buf bytes, row_bytes;
+    struct buf *bytes = &v->entry_bytes, *row_bytes = &v->row_bytes;
     const char *clause = "";
-    buf_init(&bytes, ENTRY_BYTES_MAX);
-    buf_init(&row_bytes, ROWS_BYTES_MAX);
+    buf_clear(bytes);
+    buf_clear(row_bytes);
     bourn_assert(e->time == v->now); /* whoever changed a person's state with this entry saw the same time */
     v->last_time = v->now;
     crypto_random(e->salt, sizeof e->salt);
@@ -72,29 +72,27 @@ enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *
     entry_set(e, E_TIME);
     entry_set(e, E_SALT);
     if (entry_kind_has_rows(e->kind))
-        TRY(put_rows(v, e, rows, rows_n, &row_bytes));
-    entry_encode(&bytes, e);
-    TRY(buf_check(&bytes));
-    TRY(world_apply(v->world, v->next_index, e, buf_slice(&bytes), &clause));
+        TRY(put_rows(v, e, rows, rows_n, row_bytes));
+    entry_encode(bytes, e);
+    TRY(buf_check(bytes));
+    TRY(world_apply(v->world, v->next_index, e, buf_slice(bytes), &clause));
     if (of_world(e->kind)) {
         uint8_t key[8];
         be_put(key, v->next_index, 8);
-        TRY(batch_put(v, STORE_WORLD, slice_of(key, 8), buf_slice(&bytes)));
+        TRY(batch_put(v, STORE_WORLD, slice_of(key, 8), buf_slice(bytes)));
     }
     for (size_t i = 0; i < rows_n; i++)
         TRY(prev_set(v->prev, rows[i].number, v->next_index, rows[i].generation));
-    buf_put_be(&v->entries, bytes.n, 2);
-    buf_put_slice(&v->entries, buf_slice(&bytes));
-    buf_put_be(&v->entries, row_bytes.n, 4);
-    buf_put_slice(&v->entries, buf_slice(&row_bytes));
+    buf_put_be(&v->entries, bytes->n, 2);
+    buf_put_slice(&v->entries, buf_slice(bytes));
+    buf_put_be(&v->entries, row_bytes->n, 4);
+    buf_put_slice(&v->entries, buf_slice(row_bytes));
     TRY(buf_check(&v->entries));
     TRY(buf_check(&v->heads));
     *index = v->next_index++;
     v->entries_n++;
     err = BOURN_OK;
 out:
-    buf_release(&bytes);
-    buf_release(&row_bytes);
     return err;
 }
 

@@ -72,15 +72,20 @@ static enum bourn_err token_party(struct vault *v, struct slice token, const str
     struct slice value;
     *out = NULL;
     crypto_sha256_1(hash, token);
-    enum bourn_err err = store_get(v->store, STORE_TOKEN, slice_of(hash, 32), &value);
-    if (err == BOURN_E_NOT_FOUND)
-        return BOURN_OK;
-    if (err)
-        return err;
-    if (value.n != 16)
-        return err_set(BOURN_E_CORRUPT, "a token's row is malformed");
-    const struct gate_party *p = world_party(v->world, be_get(value.p, 8));
-    if (p && p->ended == UINT64_MAX && v->now < be_get(value.p + 8, 8))
+    struct known_token *t = &v->tokens[hash[0] % TOKENS_KNOWN];
+    if (!t->expires || !crypto_equal(t->hash, hash, sizeof hash)) {
+        enum bourn_err err = store_get(v->store, STORE_TOKEN, slice_of(hash, 32), &value);
+        if (err == BOURN_E_NOT_FOUND)
+            return BOURN_OK;
+        if (err)
+            return err;
+        if (value.n != 16)
+            return err_set(BOURN_E_CORRUPT, "a token's row is malformed");
+        *t = (struct known_token){.party = be_get(value.p, 8), .expires = be_get(value.p + 8, 8)};
+        memcpy(t->hash, hash, sizeof hash);
+    }
+    const struct gate_party *p = world_party(v->world, t->party);
+    if (p && p->ended == UINT64_MAX && v->now < t->expires)
         *out = p;
     return BOURN_OK;
 }

@@ -17,6 +17,8 @@
 #include "vault/slots.h"
 #include "vault/vault.h"
 
+#define SUBJECT_STATE_BYTES_MAX (1u << 20) /* a person's state before it is sealed */
+
 /* --- people
  * ------------------------------------------------------------------------------------------------- */
 
@@ -64,11 +66,18 @@ struct release_record {
 };
 /* What is decrypted only once the entry is durable (or signed). Holds copies: store pointers die at the next
  * put. */
+struct release_pool { /* those that are not in use keep their memory */
+    struct release *first;
+    size_t n;
+};
 struct release {
-    enum release_form form;
+    struct release_pool *pool;
+    struct release *next_spare;
     struct buf sealed, names;
-    struct release_record *records;
-    size_t n, room;
+    struct release_record *records; /* room of them */
+    size_t room;
+    enum release_form form;
+    size_t n;
     uint64_t next; /* cursor, 0: none */
     char collection[65];
     size_t collection_n;
@@ -123,6 +132,14 @@ struct metrics {
 /* --- the vault
  * ---------------------------------------------------------------------------------------------- */
 
+/* Tokens that were looked up lately, by the first bits of their hash. What a row says never changes; whether
+ * its party has ended or its time is over is looked at each time. */
+#define TOKENS_KNOWN 64
+struct known_token {
+    uint8_t hash[32];
+    uint64_t party, expires; /* expires 0: none */
+};
+
 struct worker;
 struct vault {
     vault_answer answer;
@@ -154,14 +171,18 @@ struct vault {
     struct buf entries; /* u16 length || entry || u32 length || rows, repeated */
     struct buf heads;   /* subject number (8) || head (8) || generation (4), repeated */
     struct buf ops; /* space (1) || put (1) || key length (2) || key || value length (4) || value, repeated */
-    struct buf erased;    /* subject numbers (8) whose slots are to be zeroed */
-    uint64_t batch_first; /* index of its first entry */
+    struct buf erased;                 /* subject numbers (8) whose slots are to be zeroed */
+    struct buf entry_bytes, row_bytes; /* of the entry that batch_entry makes */
+    uint64_t batch_first;              /* index of its first entry */
     uint32_t entries_n;
     bool spoiled;             /* a request failed half-way: the batch is rolled back and refused */
     bool new_slots, reserved; /* reserved: only withdrawals and erasures, may use the reserve */
     size_t requests_n;
     struct answer *answers, **answers_tail;
     struct answer *waiting; /* durable, waiting for the signature */
+    struct release_pool releases;
+    struct buf plain; /* a sealed state while it is decoded */
+    struct known_token tokens[TOKENS_KNOWN];
 
     struct refusal refusals[REFUSALS_MAX];
     size_t refusals_n;
@@ -179,9 +200,10 @@ void answer_json(struct answer *a, uint32_t status); /* then write a->body */
 enum bourn_err answer_send(struct vault *v, struct answer *a) BOURN_MUST_USE;
 
 /* release.c */
-enum bourn_err release_new(enum release_form form, const struct world_collection *c,
+enum bourn_err release_new(struct vault *v, enum release_form form, const struct world_collection *c,
                            struct release **out) BOURN_MUST_USE;
-void release_free(struct release *rel);
+void release_free(struct release *rel); /* wipes it, and gives it back to its pool */
+void release_pool_free(struct release_pool *pool);
 /* Copies the record's sealed bytes. `name`: how the answer calls the person (only in forms that do). */
 enum bourn_err release_add(struct release *rel, const struct subject *s, const uint8_t key[32], uint64_t id,
                            const struct record_row *row, struct slice name) BOURN_MUST_USE;
@@ -368,8 +390,8 @@ struct worker_state {
     bool failed;                                      /* fatal: `why` says so */
     bool full;                                        /* no space; it tries again */
     size_t backlog_bytes;                             /* durable entries that wait for their files */
-    char why[512];
 };
 void worker_state(struct worker *w, struct worker_state *out);
+enum bourn_err worker_failure(struct worker *w) BOURN_MUST_USE; /* once `failed`: as an error */
 
 #endif

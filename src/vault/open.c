@@ -122,6 +122,7 @@ enum bourn_err vault_rewind(struct vault *v)
     TRY(slots_zero_from(v->slots, prev_count(v->prev)));
     TRY(slots_sync(v->slots));
     v->refusals_n = 0;
+    memset(v->tokens, 0, sizeof v->tokens); /* a party that is gone again may have lent one its index */
 out:
     return err;
 }
@@ -263,6 +264,10 @@ static void free_all(struct vault *v)
     buf_release(&v->heads);
     buf_release(&v->ops);
     buf_release(&v->erased);
+    buf_release(&v->entry_bytes);
+    buf_release(&v->row_bytes);
+    buf_release(&v->plain);
+    release_pool_free(&v->releases);
     arena_release(&v->arena);
     crypto_wipe(v, sizeof *v);
     free(v);
@@ -284,6 +289,9 @@ enum bourn_err vault_open(const char *path, int lock_fd, vault_answer answer, vo
     buf_init(&v->heads, BATCH_BYTES_MAX / 8);
     buf_init(&v->ops, BATCH_BYTES_MAX);
     buf_init(&v->erased, 8 * BATCH_REQUESTS_MAX);
+    buf_init(&v->entry_bytes, ENTRY_BYTES_MAX);
+    buf_init(&v->row_bytes, ROWS_BYTES_MAX);
+    buf_init_secret(&v->plain, SUBJECT_STATE_BYTES_MAX);
     enum bourn_err err = open_parts(v, path);
     if (err) {
         free_all(v);
@@ -379,7 +387,7 @@ enum bourn_err vault_published(struct vault *v)
     }
     v->waiting = still;
     if (ws.failed)
-        return err_set(BOURN_E_IO, "the ledger's files: %s", ws.why);
+        return worker_failure(v->worker);
     return BOURN_OK;
 }
 
@@ -408,7 +416,7 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
     worker_state(v->worker, &ws);
     release_journal(v, &ws);
     if (ws.failed) {
-        err = err_set(BOURN_E_IO, "the ledger's files: %s", ws.why);
+        err = worker_failure(v->worker);
         goto out;
     }
     *next_ms = store_count(v->store, STORE_SWEEP) && room ? 5 : 200;

@@ -211,7 +211,7 @@ static enum bourn_err read_of(struct vault *v, const struct request *r, struct a
     bool single = r->op == REQ_RECORD;
     if (!fields_ask(q, r->fields, fields, &fields_n, a))
         return BOURN_OK;
-    TRY(release_new(single ? RELEASE_ONE : RELEASE_LIST, q->collection, &a->release));
+    TRY(release_new(v, single ? RELEASE_ONE : RELEASE_LIST, q->collection, &a->release));
     if (single) {
         const uint8_t *key = subject_key_of(s, number);
         struct record_row row;

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { SPARE_MAX = 256, SPARE_BYTES_MAX = 16 << 10 };
+
 /* The world may be loaded anew while an answer waits: renames are copied. */
 static void copy_renames(struct release *rel, const struct world_collection *c)
 {
@@ -20,33 +22,75 @@ static void copy_renames(struct release *rel, const struct world_collection *c)
     rel->renames_n = c->renames_n;
 }
 
-enum bourn_err release_new(enum release_form form, const struct world_collection *c, struct release **out)
+/* Points of memory that is large and mostly unused: its arrays are not zeroed, their counts are. */
+static struct release *take_spare(struct release_pool *pool)
+{
+    struct release *rel = pool->first;
+    if (rel) {
+        pool->first = rel->next_spare;
+        pool->n--;
+    } else if ((rel = malloc(sizeof *rel)) != NULL) {
+        rel->pool = pool;
+        rel->records = NULL;
+        rel->room = 0;
+        buf_init(&rel->sealed, RELEASE_BYTES_MAX + RECORD_BYTES_MAX + 1024);
+        buf_init_secret(&rel->names, RELEASE_BYTES_MAX);
+    }
+    return rel;
+}
+
+enum bourn_err release_new(struct vault *v, enum release_form form, const struct world_collection *c,
+                           struct release **out)
 {
     struct slice collection = c->name;
-    struct release *rel = calloc(1, sizeof *rel);
+    struct release *rel = take_spare(&v->releases);
     if (!rel)
         return err_set(BOURN_E_MEMORY, "out of memory for an answer");
     bourn_assert(collection.n < sizeof rel->collection);
     rel->form = form;
+    rel->n = rel->fields_n = 0;
+    rel->next = 0;
     memcpy(rel->collection, collection.p, collection.n);
     rel->collection_n = collection.n;
-    buf_init(&rel->sealed, RELEASE_BYTES_MAX + RECORD_BYTES_MAX + 1024);
-    buf_init_secret(&rel->names, RELEASE_BYTES_MAX);
     copy_renames(rel, c);
     *out = rel;
     return BOURN_OK;
+}
+
+static void destroy(struct release *rel)
+{
+    buf_release(&rel->sealed);
+    buf_release(&rel->names);
+    free(rel->records);
+    free(rel);
 }
 
 void release_free(struct release *rel)
 {
     if (!rel)
         return;
-    buf_release(&rel->sealed);
-    buf_release(&rel->names);
-    if (rel->records)
-        crypto_wipe(rel->records, rel->room * sizeof *rel->records);
-    free(rel->records);
-    free(rel);
+    struct release_pool *pool = rel->pool;
+    if (rel->n)
+        crypto_wipe(rel->records, rel->n * sizeof *rel->records);
+    if (pool->n == SPARE_MAX || rel->sealed.size > SPARE_BYTES_MAX || rel->room > SPARE_BYTES_MAX / 64) {
+        destroy(rel);
+        return;
+    }
+    buf_clear(&rel->sealed);
+    buf_clear(&rel->names);
+    rel->next_spare = pool->first;
+    pool->first = rel;
+    pool->n++;
+}
+
+void release_pool_free(struct release_pool *pool)
+{
+    struct release *next;
+    for (struct release *rel = pool->first; rel; rel = next) {
+        next = rel->next_spare;
+        destroy(rel);
+    }
+    *pool = (struct release_pool){0};
 }
 
 static enum bourn_err room_for_one(struct release *rel)
@@ -192,8 +236,11 @@ static enum bourn_err put_record(struct vault *v, struct buf *out, const struct 
         buf_put_str(out, "\"code\":\"not_disclosed\"}");
         return BOURN_OK;
     }
-    buf_printf(out, "\"id\":%llu,\"version\":%llu,\"data\":", (unsigned long long)rec->id,
-               (unsigned long long)rec->version);
+    buf_put_str(out, "\"id\":");
+    buf_put_decimal(out, rec->id);
+    buf_put_str(out, ",\"version\":");
+    buf_put_decimal(out, rec->version);
+    buf_put_str(out, ",\"data\":");
     enum bourn_err err = put_data(v, out, rel, rec);
     buf_put_str(out, "}");
     return err;

@@ -387,7 +387,7 @@ static enum bourn_err finding_begin(struct vault *v, struct finding *f, enum rel
     f->rows = arena_alloc(&v->arena, PAGE_PEOPLE_MAX * sizeof *f->rows);
     if (!f->rows)
         return err_set(BOURN_E_LIMIT, "the batch is full");
-    enum bourn_err err = release_new(form, f->q.collection, &f->a->release);
+    enum bourn_err err = release_new(v, form, f->q.collection, &f->a->release);
     f->rel = f->a->release;
     return err;
 }

@@ -8,8 +8,6 @@
 
 #include <stdlib.h>
 
-#define STATE_BYTES_MAX (1u << 20)
-
 enum state_key {
     STATE_LABEL = 1,
     STATE_PERSON = 2,
@@ -69,8 +67,10 @@ static enum bourn_err state_decode(struct slice plain, struct subject *s)
     memcpy(s->person.label, label.p, 16);
     good = cbor_uint(&c) == STATE_IDS;
     s->ids_n = cbor_array(&c, 64);
+    const uint8_t *ids = c.p;
     for (size_t i = 0; i < s->ids_n; i++)
-        cbor_put_text(&s->ids, cbor_text(&c));
+        cbor_text(&c);
+    buf_put(&s->ids, ids, (size_t)(c.p - ids));
     good = good && cbor_uint(&c) == STATE_COLLECTIONS;
     size_t n = cbor_array(&c, COLLECTIONS_MAX);
     s->collections = n ? calloc(n, sizeof *s->collections) : NULL;
@@ -99,14 +99,14 @@ out:
 enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct buf plain;
+    struct buf *plain = &v->plain;
     uint8_t key[8], aad[12], state_key[32];
     struct slice sealed;
     *s = (struct subject){.number = number};
     static const uint8_t none[16];
     person_init(&s->person, none);
     buf_init_secret(&s->ids, 64 * (SUBJECT_ID_BYTES_MAX + 8));
-    buf_init_secret(&plain, STATE_BYTES_MAX);
+    buf_clear(plain);
     s->generation = prev_generation(v->prev, number);
     if (s->generation == PREV_ERASED) {
         err = BOURN_E_NOT_FOUND;
@@ -125,8 +125,8 @@ enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s)
         goto out;
     }
     crypto_derive(state_key, s->key, "state", slice_of(NULL, 0));
-    uint8_t *to = buf_reserve(&plain, sealed.n - CRYPTO_SEAL_OVERHEAD);
-    TRY(buf_check(&plain));
+    uint8_t *to = buf_reserve(plain, sealed.n - CRYPTO_SEAL_OVERHEAD);
+    TRY(buf_check(plain));
     err = crypto_open(to, state_key, slice_of(aad, state_aad(aad, number, s->generation)), sealed);
     if (err) {
         err = err_set(
@@ -135,13 +135,13 @@ enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s)
             (unsigned long long)number);
         goto out;
     }
-    plain.n = sealed.n - CRYPTO_SEAL_OVERHEAD;
-    TRY(state_decode(buf_slice(&plain), s));
+    plain->n = sealed.n - CRYPTO_SEAL_OVERHEAD;
+    TRY(state_decode(buf_slice(plain), s));
     s->person.head = prev_head(v->prev, number);
     v->loaded = number;
 out:
     crypto_wipe(state_key, sizeof state_key);
-    buf_release(&plain);
+    buf_clear(plain);
     if (err)
         subject_release(s);
     return err;
@@ -212,9 +212,9 @@ enum bourn_err subject_save(struct vault *v, struct subject *s)
     enum bourn_err err = BOURN_E_INTERNAL;
     struct buf plain, person, sealed;
     uint8_t key[8], aad[12], state_key[32];
-    buf_init_secret(&plain, STATE_BYTES_MAX);
-    buf_init_secret(&person, STATE_BYTES_MAX);
-    buf_init(&sealed, STATE_BYTES_MAX + CRYPTO_SEAL_OVERHEAD);
+    buf_init_secret(&plain, SUBJECT_STATE_BYTES_MAX);
+    buf_init_secret(&person, SUBJECT_STATE_BYTES_MAX);
+    buf_init(&sealed, SUBJECT_STATE_BYTES_MAX + CRYPTO_SEAL_OVERHEAD);
     person_encode(&person, &s->person);
     cbor_put_map(&plain, 5);
     cbor_put_uint(&plain, STATE_LABEL);

@@ -42,6 +42,7 @@ struct worker {
     struct buf queue;
     bool urgent, stop;
     struct worker_state state;
+    char why[512]; /* it failed */
 };
 
 static enum bourn_err mark_read(struct io_dir *cell, uint64_t *size, uint64_t *sequence)
@@ -227,7 +228,7 @@ static void fail(struct worker *w)
 {
     pthread_mutex_lock(&w->mutex);
     w->state.failed = true;
-    snprintf(w->state.why, sizeof w->state.why, "%s", err_text());
+    snprintf(w->why, sizeof w->why, "%s", err_text());
     pthread_mutex_unlock(&w->mutex);
     uint64_t one = 1;
     if (write(w->event, &one, sizeof one) < 0)
@@ -391,4 +392,12 @@ void worker_state(struct worker *w, struct worker_state *out)
     *out = w->state;
     out->backlog_bytes = w->queue.n;
     pthread_mutex_unlock(&w->mutex);
+}
+
+enum bourn_err worker_failure(struct worker *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    enum bourn_err err = err_set(BOURN_E_IO, "the ledger's files: %s", w->why);
+    pthread_mutex_unlock(&w->mutex);
+    return err;
 }

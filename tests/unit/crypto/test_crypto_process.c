@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "crypto/crypto.h"
 
@@ -98,13 +100,76 @@ static void no_file_is_opened(void **state)
     assert_null(there);
 }
 
+enum { RANDOM_BYTES = 24, RANDOM_COUNT = 1500 };
+
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, RANDOM_BYTES);
+}
+
+/* Parent and child of a fork share no random bytes, wherever the fork falls. */
+static void random_bytes_never_repeat(void **state)
+{
+    (void)state;
+    static uint8_t got[4 * RANDOM_COUNT][RANDOM_BYTES];
+    int pipes[2];
+    size_t n = 0;
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < (size_t)round * 7 + 1; i++)
+            crypto_random(got[n++], RANDOM_BYTES);
+        assert_int_equal(pipe(pipes), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            for (size_t i = 0; i < RANDOM_COUNT / 2; i++) {
+                uint8_t mine[RANDOM_BYTES];
+                crypto_random(mine, sizeof mine);
+                if (write(pipes[1], mine, sizeof mine) != (ssize_t)sizeof mine)
+                    _exit(1);
+            }
+            _exit(0);
+        }
+        close(pipes[1]);
+        for (size_t i = 0; i < RANDOM_COUNT / 2; i++) {
+            crypto_random(got[n++], RANDOM_BYTES);
+            assert_int_equal(read(pipes[0], got[n++], RANDOM_BYTES), RANDOM_BYTES);
+        }
+        close(pipes[0]);
+        int status = -1;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+    qsort(got, n, RANDOM_BYTES, by_bytes);
+    for (size_t i = 1; i < n; i++)
+        assert_memory_not_equal(got[i - 1], got[i], RANDOM_BYTES);
+}
+
+/* Every length is filled to its end and no further, across the pool's edge too. */
+static void random_lengths(void **state)
+{
+    (void)state;
+    uint8_t bytes[5000];
+    const size_t lengths[] = {1, 7, 31, 32, 33, 64, 2048, 4096};
+    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+        size_t n = lengths[k], last_zero = 0, first_zero = 0, rounds = 4000;
+        for (size_t i = 0; i < rounds; i++) {
+            memset(bytes, 0, n + 1);
+            crypto_random(bytes, n);
+            first_zero += bytes[0] == 0;
+            last_zero += bytes[n - 1] == 0;
+            assert_int_equal(bytes[n], 0);
+        }
+        assert_true(first_zero < rounds / 50 && last_zero < rounds / 50); /* 1 in 256 are */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_file_is_opened), /* first: nothing is warmed up yet */
-        cmocka_unit_test(dumps_are_off),
-        cmocka_unit_test(secret_memory),
-        cmocka_unit_test(comparing),
+        cmocka_unit_test(dumps_are_off),     cmocka_unit_test(secret_memory),
+        cmocka_unit_test(comparing),         cmocka_unit_test(random_bytes_never_repeat),
+        cmocka_unit_test(random_lengths),
     };
     return crypto_init() == BOURN_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
