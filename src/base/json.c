@@ -100,15 +100,37 @@ static uint32_t escape_u(const uint8_t *p, const uint8_t *end, const uint8_t **a
     return 0x10000 + ((hi - 0xd800) << 10) + (lo - 0xdc00);
 }
 
+/* The first byte that is not plain text of a string: a quote, a backslash, a control character or one of
+ * several bytes. Eight at a time; of the bytes that seem to be one, the lowest is. */
+static const uint8_t *skip_plain(const uint8_t *p, const uint8_t *end)
+{
+    const uint64_t ones = 0x0101010101010101, high = 0x8080808080808080;
+    for (; end - p >= 8; p += 8) {
+        uint64_t w;
+        memcpy(&w, p, sizeof w);
+        uint64_t quote = w ^ (ones * '"'), slash = w ^ (ones * '\\');
+        uint64_t hit =
+            (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((w - ones * 0x20) & ~w) | w) & high;
+        if (hit)
+            return p + __builtin_ctzll(hit) / 8;
+    }
+    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "skip_plain counts from the lowest byte");
+
 static bool string(struct scan *s)
 {
     if (!take(s, '"'))
         return fail(s, "a string was expected");
     const uint8_t *from = s->p;
-    while (s->p < s->end && *s->p != '"') {
+    bool wide = false;
+    while ((s->p = skip_plain(s->p, s->end)) < s->end && *s->p != '"') {
         uint8_t c = *s->p++;
         if (c < 0x20)
             return fail(s, "control character in a string");
+        wide = wide || c >= 0x80;
         if (c != '\\')
             continue;
         if (s->p == s->end)
@@ -123,7 +145,7 @@ static bool string(struct scan *s)
     }
     if (s->p == s->end)
         return fail(s, "string without an end");
-    if (!utf8_valid(slice_of(from, (size_t)(s->p - from))))
+    if (wide && !utf8_valid(slice_of(from, (size_t)(s->p - from))))
         return fail(s, "string is not UTF-8");
     s->p++;
     return true;
@@ -369,18 +391,24 @@ static bool same_name(struct slice a, struct slice b)
 
 void json_put_string(struct buf *b, struct slice s)
 {
+    const uint8_t *p = s.p, *end = s.n ? s.p + s.n : s.p;
     buf_put_u8(b, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        uint8_t c = s.p[i];
+    while (p < end) {
+        const uint8_t *stop = skip_plain(p, end);
+        while (stop < end && *stop >= 0x80)
+            stop = skip_plain(stop + 1, end);
+        buf_put(b, p, (size_t)(stop - p));
+        p = stop;
+        if (p == end)
+            break;
+        uint8_t c = *p++;
         static const char from[] = "\b\f\n\r\t\"\\", to[] = "bfnrt\"\\";
         const char *at = c ? strchr(from, c) : NULL;
         if (at) {
             buf_put_u8(b, '\\');
             buf_put_u8(b, (uint8_t)to[at - from]);
-        } else if (c < 0x20) {
-            buf_printf(b, "\\u%04x", c);
         } else {
-            buf_put_u8(b, c);
+            buf_printf(b, "\\u%04x", c);
         }
     }
     buf_put_u8(b, '"');

@@ -10,7 +10,7 @@
 
 /* Room of a connection in the library: our own limit on headers must be reached first, so that the refusal is
  * ours. */
-#define CONNECTION_BYTES (REQUEST_HEADERS_BYTES_MAX + (32u << 10))
+#define CONNECTION_BYTES (REQUEST_HEADERS_BYTES_MAX + (8u << 10))
 #define THROW_AWAY_BYTES_MAX (8u * REQUEST_BODY_BYTES_MAX)
 enum { IDLE_TURNS_MAX = 64, IDLE_TURN_MS = 10 };
 

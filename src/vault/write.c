@@ -9,7 +9,8 @@
 #include <stdlib.h>
 
 struct item { /* one record to write */
-    struct slice id, json;
+    struct slice id;
+    struct json_value json;   /* checked */
     size_t row;               /* of the import, from 0 */
     size_t person;            /* position in plan.people */
     uint64_t record, version; /* filled */
@@ -114,12 +115,10 @@ static enum bourn_err put_head(struct plan *p, struct item *it, const uint8_t ke
     struct vault *v = p->v;
     const struct world_collection *c = p->q.collection;
     uint64_t expires = c->retention ? v->now + c->retention : 0;
-    struct json_value record;
     buf_put_be(out, it->version, 8);
     buf_put_be(out, expires, 8);
     buf_put_be(out, 0, 2);
-    TRY(json_check(it->json, &record));
-    TRY(blind_put(v, c, record, key, out));
+    TRY(blind_put(v, c, it->json, key, out));
     be_put(out->p + 16, (out->n - 18) / 16, 2);
     if (expires) {
         uint8_t at[8 + RECORD_KEY_BYTES];
@@ -158,10 +157,10 @@ static enum bourn_err put_record(struct plan *p, struct item *it)
     TRY(put_head(p, it, key, &value));
     size_t aad_n =
         record_aad(aad, world_domicile(p->v->world), one->s.person.label, c->name, it->record, it->version);
-    size_t n = it->json.n + CRYPTO_SEAL_OVERHEAD;
+    size_t n = it->json.raw.n + CRYPTO_SEAL_OVERHEAD;
     uint8_t *sealed = buf_reserve(&value, n);
     TRY(buf_check(&value));
-    TRY(crypto_seal(sealed, secret, slice_of(aad, aad_n), it->json));
+    TRY(crypto_seal(sealed, secret, slice_of(aad, aad_n), it->json.raw));
     crypto_sha256_1(it->digest, slice_of(sealed, n));
     value.n += n;
     TRY(batch_put(p->v, STORE_RECORD, slice_of(key, sizeof key), buf_slice(&value)));
@@ -332,13 +331,13 @@ static enum bourn_err change_of(struct plan *p, const struct request *r, struct 
     if (r->op == REQ_RECORD_PATCH) {
         TRY(record_open(p->v, &one->s, p->q.collection, r->number, &row, &plain));
         TRY(json_check(buf_slice(&plain), &old));
-        TRY(json_check(it->json, &patch));
+        TRY(json_check(it->json.raw, &patch));
         record_present(&present, p->q.collection, old, true);
         TRY(buf_check(&present));
         TRY(json_check(buf_slice(&present), &old));
         json_merge(merged, old, patch);
         TRY(buf_check(merged));
-        it->json = buf_slice(merged);
+        it->json.raw = buf_slice(merged);
     }
 out:
     buf_release(&present);
@@ -385,17 +384,18 @@ enum bourn_err handle_record_write(struct vault *v, const struct request *r, con
         goto done;
     }
     p.items[0].id = id;
-    p.items[0].json = json.raw;
+    p.items[0].json = json;
     p.items_n = 1;
     if (r->op != REQ_RECORD_NEW) {
         bool go;
         err = change_of(&p, r, &merged, a, &go);
         if (err || !go)
             goto done;
-        if (json_check(p.items[0].json, &json) != BOURN_OK) { /* a merge can nest deeper than its parts */
+        if (json_check(p.items[0].json.raw, &json) != BOURN_OK) { /* a merge can nest deeper than its parts */
             answer_problem(a, 400, "json_malformed", "%s", err_text());
             goto done;
         }
+        p.items[0].json = json;
     }
     if (json.raw.n > RECORD_BYTES_MAX) {
         answer_problem(a, 413, "record_too_large", "a record has at most %u bytes", RECORD_BYTES_MAX);
@@ -522,7 +522,7 @@ static enum bourn_err import_row(struct import *im, const char *field, size_t ro
         reject(im, row, slice_str("an identifier of a person does not begin with ~"));
         return BOURN_OK;
     }
-    it->json = json.raw;
+    it->json = json;
     enum bourn_err err = plan_person(p, it->id, &it->person);
     if (err)
         return err;
@@ -552,9 +552,9 @@ static enum bourn_err import_skip_equal(struct import *im)
             continue;
         }
         if (one->known)
-            TRY(has_equal(p, &one->s, it->json, &it->skip));
+            TRY(has_equal(p, &one->s, it->json.raw, &it->skip));
         for (size_t k = last[it->person]; k && !it->skip; k = before[k])
-            it->skip = slice_eq(p->items[k - 1].json, it->json);
+            it->skip = slice_eq(p->items[k - 1].json.raw, it->json.raw);
         im->skipped += it->skip;
         before[i + 1] = last[it->person];
         last[it->person] = i + 1;
@@ -596,8 +596,13 @@ enum bourn_err handle_import(struct vault *v, const struct request *r, const str
     struct buf report;
     char field[65] = "";
     size_t lines = 0, row = 0;
-    for (size_t i = 0; i < r->body.n; i++)
-        lines += r->body.p[i] == '\n';
+    for (const uint8_t *at = r->body.p, *stop = at + r->body.n; at < stop && lines <= IMPORT_BATCH_ROWS_MAX;
+         lines++) {
+        at = memchr(at, '\n', (size_t)(stop - at));
+        if (!at)
+            break;
+        at++;
+    }
     if (lines == 0 || lines > IMPORT_BATCH_ROWS_MAX || r->body.p[r->body.n - 1] != '\n' ||
         !name_valid(r->path)) {
         answer_problem(a, 400, "batch_malformed",

@@ -387,6 +387,51 @@ static void decodes_and_writes_strings(void **state)
     buf_release(&b);
 }
 
+/* What is special in a string is seen at every place of strings of every length, whatever stands around it,
+ * and comes back as it was when it is written. */
+static void sees_special_bytes_everywhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        bool good;
+    } parts[] = {
+        {"\\n", true},  {"\\\"", true},  {"\\u00e9", true}, {"\xc3\xa9", true}, {"\xf0\x9f\x98\x80", true},
+        {"\x7f", true}, {"!#[]", true},  {"\x1f", false},   {"\x01", false},    {"\"", false},
+        {"\\x", false}, {"\x80", false}, {"\xc3", false},   {"\xff", false},    {"\\ud800", false},
+    };
+    struct buf text, out, again;
+    struct json_value v;
+    buf_init(&text, 256);
+    buf_init(&out, 256);
+    buf_init(&again, 256);
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+        for (size_t n = 0; n < 35; n++)
+            for (size_t at = 0; at <= n; at++) {
+                buf_clear(&text);
+                buf_put_u8(&text, '"');
+                for (size_t i = 0; i <= n; i++) {
+                    if (i == at)
+                        buf_put_str(&text, parts[k].bytes);
+                    if (i < n)
+                        buf_put_u8(&text, (uint8_t)("a ~\x7f!#]Z"[i % 8]));
+                }
+                buf_put_u8(&text, '"');
+                assert_int_equal(json_check(buf_slice(&text), &v), parts[k].good ? BOURN_OK : BOURN_E_FORMAT);
+                if (!parts[k].good)
+                    continue;
+                buf_clear(&out);
+                buf_clear(&again);
+                json_string_decode(v.raw, &out);
+                json_put_string(&again, buf_slice(&out));
+                assert_true(json_string_is(buf_slice(&again), buf_slice(&out)));
+                assert_int_equal(json_check(buf_slice(&again), &v), BOURN_OK);
+            }
+    buf_release(&text);
+    buf_release(&out);
+    buf_release(&again);
+}
+
 /* A megabyte of names with escapes once took five seconds to look through for duplicates. */
 static void many_names_cost_little(void **state)
 {
@@ -418,6 +463,7 @@ int main(void)
         cmocka_unit_test(limits_members_at_the_edge),
         cmocka_unit_test(walks_members_and_elements),
         cmocka_unit_test(decodes_and_writes_strings),
+        cmocka_unit_test(sees_special_bytes_everywhere),
         cmocka_unit_test(many_names_cost_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
