@@ -248,7 +248,11 @@ static enum bourn_err put_record(struct vault *v, struct buf *out, const struct 
 
 enum bourn_err release_open(struct vault *v, const struct release *rel, struct buf *out)
 {
+    enum {
+        AROUND_BYTES = 96
+    }; /* of a record without its name: so that what is secret is not moved as it grows */
     bool array = rel->form == RELEASE_LIST || rel->form == RELEASE_FOUND;
+    buf_reserve(out, rel->sealed.n + rel->names.n + rel->n * AROUND_BYTES + AROUND_BYTES);
     if (array)
         buf_put_str(out, "{\"records\":[");
     for (size_t i = 0; i < rel->n; i++) {
