@@ -179,6 +179,7 @@ int cell_call(const char *cell, const struct request *r, struct buf *body, struc
     TRY(cell_receive(a, &answer));
     if (answer.status / 100 != 2) {
         code = cell_refused(&answer);
+        buf_put_slice(body, answer.detail);
         goto out;
     }
     buf_put_slice(body, answer.body.n ? answer.body : slice_str("{}"));

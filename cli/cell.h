@@ -23,7 +23,8 @@ bool cell_address(const char *cell, struct buf *out);
 /* Says what a reply that is not 2xx says, and returns the exit code for it. */
 int cell_refused(const struct reply *r);
 /* One request, one reply, whose body must be a JSON value: appended to `body` (it may hold a token: make the
- * buffer a secret one). Returns an exit code; anything but CLI_DONE has been said already. */
+ * buffer a secret one). Returns an exit code; anything but CLI_DONE has been said already, and `body` then
+ * holds the sentence of a refusal. */
 int cell_call(const char *cell, const struct request *r, struct buf *body, struct json_value *json);
 /* cell_call, then the answer on standard output: as it is with `json`, in lines for a person without. */
 int cell_show(const char *cell, const struct request *r, bool json);

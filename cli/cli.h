@@ -71,6 +71,9 @@ void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 int cli_out(struct slice text);
 
+/* Opens a file to read, standard input for "-"; cli_close leaves that open. */
+enum bourn_err cli_open(const char *path, int *fd) BOURN_MUST_USE;
+void cli_close(int fd); /* -1: nothing */
 /* A whole file, or standard input for "-", up to the cap of the buffer. */
 enum bourn_err cli_read(const char *path, struct buf *out) BOURN_MUST_USE;
 

@@ -4,24 +4,28 @@
 #include "infer.h"
 #include "schema.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 const char help_collection_add[] =
     "bourn collection add CELL NAME --infer FILE|- | --schema FILE.yaml\n"
-    "                     [--format csv|ndjson|json|export] [--sensitive] [--retention DAYS] [--json]\n"
+    "                     [--format csv|ndjson|json|export] [--rename OLD=NEW] …\n"
+    "                     [--sensitive] [--retention DAYS] [--json]\n"
     "  Declares what records of a collection hold; a record with anything else is refused. The schema that\n"
-    "  was made is printed as YAML (or, with --json, as the cell was given it). The same name again changes\n"
-    "  the schema: that takes effect after the delay that the cell's genesis names.\n"
+    "  was made is printed as YAML (or, with --json, as the cell was given it, with its entry, version and\n"
+    "  when it takes effect).\n"
+    "  The same name again changes the schema in place, after the delay that the cell's genesis names. It\n"
+    "  declares all fields anew: those it adds, those that it renames, without those that are retired.\n"
+    "  Stored records stay as they are and readable, by the present names; what is written from then on\n"
+    "  follows the new schema. A type may be tightened where stored values can be of it.\n"
     "  --infer      looks at every value of FILE (- is standard input) and takes the narrowest type that "
     "all\n"
     "               of them have as they are written; an empty value fits every type. What was guessed is\n"
     "               said. Nested objects and arrays are of type json\n"
     "  --schema     fields: [{name: …, type: text|integer|decimal|boolean|date|datetime|json,\n"
-    "               required: true, sensitive: true, searchable: true}, …], sensitive: true,\n"
-    "               retention_days: N\n"
+    "               required: true, sensitive: true, searchable: true}, …], renamed: [{from: …, to: …}, …],\n"
+    "               sensitive: true, retention_days: N\n"
+    "  --rename     the new schema's field NEW is what the one before calls OLD; may be given again\n"
     "  --format     of the file of --infer: csv, ndjson (one object a line), json (one array of objects), "
     "or\n"
     "               export (what `bourn export` wrote). By default the name decides: .ndjson, .jsonl,\n"
@@ -142,37 +146,63 @@ enum bourn_err schema_infer(const char *path, const char *format, struct schema 
     enum bourn_err err = BOURN_E_INTERNAL;
     enum feed_format f;
     struct feed r;
+    int fd = -1;
     *out = (struct schema){.fields_n = 0};
     TRY(feed_format(path, format, &f));
-    int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(BOURN_E_NOT_FOUND, "cannot open %s", path);
+    TRY(cli_open(path, &fd));
     err = feed_open(&r, fd, f);
     if (err == BOURN_OK) {
         err = infer_rows(&r, out);
         feed_close(&r);
     }
-    if (fd != STDIN_FILENO)
-        close(fd);
 out:
+    cli_close(fd);
     return err;
+}
+
+/* A refusal names a place of the schema by its number: which field that is. */
+static void name_place(const struct schema *s, struct slice detail)
+{
+    unsigned i;
+    char text[40];
+    snprintf(text, sizeof text, "%.*s", SLICE_ARG(detail));
+    if (sscanf(text, "/fields/%u", &i) == 1 && i < s->fields_n)
+        cli_note("/fields/%u is %s, type %s", i, s->field[i].name, schema_type_name(s->field[i].type));
+    else if (sscanf(text, "/renamed/%u", &i) == 1 && i < s->renamed_n)
+        cli_note("/renamed/%u is from %s to %s", i, s->renamed[i].was, s->renamed[i].now);
+}
+
+/* "collection people: version 2, entry 17; takes effect at 2026-12-01T00:00:00Z". */
+static void say_added(const char *name, struct json_value answer)
+{
+    struct json_value index, version;
+    struct buf at;
+    buf_init(&at, 64);
+    if (json_find(answer, "index", &index) && json_find(answer, "version", &version) &&
+        cli_member(answer, "takes_effect", &at))
+        cli_note("collection %s: version %.*s, entry %.*s; takes effect at %.*s", name,
+                 SLICE_ARG(version.raw), SLICE_ARG(index.raw), SLICE_ARG(buf_slice(&at)));
+    buf_release(&at);
 }
 
 static int send_schema(const char *cell, const char *name, const struct schema *s, bool json)
 {
     struct buf body, answer, text;
-    struct json_value v, index;
+    struct json_value v;
     buf_init(&body, REQUEST_BODY_BYTES_MAX);
     buf_init(&answer, REQUEST_BODY_BYTES_MAX);
     buf_init(&text, REQUEST_BODY_BYTES_MAX);
     schema_put_json(&body, s, name);
     struct request r = {.id = 1, .op = REQ_ADMIN_COLLECTION, .body = buf_slice(&body)};
     int code = cell_call(cell, &r, &answer, &v);
-    if (code == CLI_DONE) {
-        if (json_find(v, "index", &index))
-            cli_note("collection %s: entry %.*s", name, SLICE_ARG(index.raw));
-        if (json) {
-            buf_put_slice(&text, buf_slice(&body));
+    if (code != CLI_DONE) {
+        name_place(s, buf_slice(&answer));
+    } else {
+        say_added(name, v);
+        if (json) { /* one object of both */
+            buf_put(&text, body.p, body.n - 1);
+            buf_put_str(&text, ",");
+            buf_put(&text, v.raw.p + 1, v.raw.n - 1);
             buf_put_u8(&text, '\n');
         } else {
             schema_put_yaml(&text, s);
@@ -185,21 +215,38 @@ static int send_schema(const char *cell, const char *name, const struct schema *
     return code;
 }
 
+/* "OLD=NEW". */
+static enum bourn_err rename_field(struct schema *s, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    char from[65];
+    if (!equals || (size_t)(equals - word) >= sizeof from)
+        return err_set(BOURN_E_USAGE, "--rename: OLD=NEW is wanted");
+    snprintf(from, sizeof from, "%.*s", (int)(equals - word), word);
+    return schema_rename(s, from, equals + 1);
+}
+
 int cmd_collection_add(int argc, char **argv)
 {
-    enum { INFER, SCHEMA, FORMAT, SENSITIVE, RETENTION, JSON };
+    enum { INFER, SCHEMA, FORMAT, SENSITIVE, RETENTION, JSON, RENAME, OPTIONS };
     static const struct opt options[] = {{"infer", true},      {"schema", true},    {"format", true},
-                                         {"sensitive", false}, {"retention", true}, {"json", false}};
-    static struct schema s; /* some 20 KB */
+                                         {"sensitive", false}, {"retention", true}, {"json", false},
+                                         {"rename", true}};
+    static struct schema s; /* some 30 KB */
     struct opts o = {.argc = argc, .argv = argv};
-    const char *value, *set[6] = {NULL}, *words[2] = {NULL, NULL};
+    const char *value, *set[OPTIONS] = {NULL}, *words[2] = {NULL, NULL};
+    const char *renames[RENAMES_PER_COLLECTION_MAX];
     uint64_t days = 0;
-    size_t n = 0;
+    size_t n = 0, renames_n = 0;
     int option;
-    while ((option = opt_next(&o, options, 6, &value)) != OPT_END) {
+    while ((option = opt_next(&o, options, OPTIONS, &value)) != OPT_END) {
         if (option == OPT_BAD)
             return CLI_USAGE;
-        if (option >= 0)
+        if (option == RENAME && renames_n < RENAMES_PER_COLLECTION_MAX)
+            renames[renames_n++] = value;
+        else if (option == RENAME)
+            return cli_fail(CLI_USAGE, "--rename: at most %d times", RENAMES_PER_COLLECTION_MAX);
+        else if (option >= 0)
             set[option] = value;
         else if (n < 2)
             words[n++] = value;
@@ -214,6 +261,8 @@ int cmd_collection_add(int argc, char **argv)
         return cli_fail(CLI_USAGE, "--retention: a number of days from 1 to 365000 is wanted");
     enum bourn_err err =
         set[INFER] ? schema_infer(set[INFER], set[FORMAT], &s) : schema_read(set[SCHEMA], &s);
+    for (size_t i = 0; err == BOURN_OK && i < renames_n; i++)
+        err = rename_field(&s, renames[i]);
     if (err != BOURN_OK)
         return cli_err(err);
     s.sensitive = s.sensitive || set[SENSITIVE];

@@ -9,7 +9,6 @@
 #include "feed.h"
 #include "rejects.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -271,11 +270,7 @@ static int import(struct import *m)
         err = err_set(BOURN_E_USAGE, "--collection is wanted: where the records go");
         goto out;
     }
-    fd = strcmp(m->input, "-") == 0 ? STDIN_FILENO : open(m->input, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        err = err_sys(BOURN_E_NOT_FOUND, "cannot open %s", m->input);
-        goto out;
-    }
+    TRY(cli_open(m->input, &fd));
     TRY(cell_open(m->cell, &m->admin));
     TRY(rejects_init(&m->rejects, m->input));
     TRY(feed_open(&m->rows, fd, format));
@@ -295,8 +290,7 @@ static int import(struct import *m)
 out:
     if (rows)
         feed_close(&m->rows);
-    if (fd > STDIN_FILENO)
-        close(fd);
+    cli_close(fd);
     return err != BOURN_OK ? cli_err(err) : code;
 }
 

@@ -20,7 +20,7 @@ const char help_party_add[] =
     "  --rights        what the token may do, joined by commas (default: read)\n"
     "  --legal-name    as people read it in a consent (default: NAME)\n"
     "  --contact       how people reach the party\n"
-    "  --days          until the token expires (default: 365)\n"
+    "  --days          until the token expires, at most 3660 (default: 365)\n"
     "  Exit: 0 done, 1 refused, 64 usage, 69 not serving.\n";
 const char help_party_end[] = "bourn party end CELL NAME [--json]\n"
                               "  Ends a party: from the next request on its token is refused.\n"
@@ -83,8 +83,8 @@ static int add_option(struct party *p, int option, const char *value)
         p->contact = value;
         break;
     case P_DAYS:
-        if (!decimal_get(slice_str(value), &p->days) || p->days == 0 || p->days > 3660)
-            return cli_fail(CLI_USAGE, "--days: a number from 1 to 3660 is wanted");
+        if (!decimal_get(slice_str(value), &p->days) || p->days == 0 || p->days > TOKEN_TTL_DAYS_MAX)
+            return cli_fail(CLI_USAGE, "--days: a number from 1 to %d is wanted", TOKEN_TTL_DAYS_MAX);
         break;
     case P_JSON:
         p->json = true;

@@ -43,19 +43,28 @@ void cli_note(const char *fmt, ...)
 
 int cli_out(struct slice text)
 {
-    if (fwrite(text.p, 1, text.n, stdout) != text.n || fflush(stdout) != 0)
+    if ((text.n && fwrite(text.p, 1, text.n, stdout) != text.n) || fflush(stdout) != 0)
         return cli_fail(CLI_REFUSED, "cannot write to standard output: %s", strerror(errno));
     return CLI_DONE;
 }
 
+enum bourn_err cli_open(const char *path, int *fd)
+{
+    *fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    return *fd < 0 ? err_sys(BOURN_E_NOT_FOUND, "cannot open %s", path) : BOURN_OK;
+}
+
+void cli_close(int fd)
+{
+    if (fd > STDIN_FILENO)
+        close(fd);
+}
+
 enum bourn_err cli_read(const char *path, struct buf *out)
 {
-    bool input = strcmp(path, "-") == 0;
-    int fd = input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(BOURN_E_NOT_FOUND, "cannot open %s", path);
-    enum bourn_err err = BOURN_OK;
-    for (;;) {
+    int fd;
+    enum bourn_err err = cli_open(path, &fd);
+    while (err == BOURN_OK) {
         size_t room = out->cap - out->n < 65536 ? out->cap - out->n : 65536;
         uint8_t over, *to = room ? buf_reserve(out, room) : &over;
         ssize_t got = to ? read(fd, to, room ? room : 1) : -1;
@@ -73,8 +82,7 @@ enum bourn_err cli_read(const char *path, struct buf *out)
         }
         out->n += (size_t)got;
     }
-    if (!input)
-        close(fd);
+    cli_close(fd);
     return err;
 }
 

@@ -21,9 +21,13 @@ struct yaml_field {
     uint32_t type;
     bool required, sensitive, searchable;
 };
+struct yaml_rename {
+    char *from, *to;
+};
 struct yaml_schema {
     struct yaml_field *fields;
-    unsigned fields_count;
+    struct yaml_rename *renamed;
+    unsigned fields_count, renamed_count;
     bool sensitive;
     uint32_t retention_days;
 };
@@ -44,9 +48,19 @@ static const cyaml_schema_field_t field_members[] = {
 static const cyaml_schema_value_t field_value = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_field, field_members),
 };
+static const cyaml_schema_field_t rename_members[] = {
+    CYAML_FIELD_STRING_PTR("from", CYAML_FLAG_POINTER, struct yaml_rename, from, 1, 64),
+    CYAML_FIELD_STRING_PTR("to", CYAML_FLAG_POINTER, struct yaml_rename, to, 1, 64),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t rename_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_rename, rename_members),
+};
 static const cyaml_schema_field_t schema_members[] = {
     CYAML_FIELD_SEQUENCE("fields", CYAML_FLAG_POINTER, struct yaml_schema, fields, &field_value, 1,
                          FIELDS_PER_COLLECTION_MAX),
+    CYAML_FIELD_SEQUENCE("renamed", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_schema, renamed,
+                         &rename_value, 1, RENAMES_PER_COLLECTION_MAX),
     CYAML_FIELD_BOOL("sensitive", CYAML_FLAG_OPTIONAL, struct yaml_schema, sensitive),
     CYAML_FIELD_UINT("retention_days", CYAML_FLAG_OPTIONAL, struct yaml_schema, retention_days),
     CYAML_FIELD_END,
@@ -71,6 +85,32 @@ __attribute__((format(printf, 3, 0))) static void keep(cyaml_log_t level, void *
     buf_put_str(b, text);
 }
 
+static bool declares(const struct schema *s, const char *name)
+{
+    for (size_t i = 0; i < s->fields_n; i++)
+        if (strcmp(s->field[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+enum bourn_err schema_rename(struct schema *s, const char *from, const char *to)
+{
+    if (!name_valid(slice_str(from)) || !name_valid(slice_str(to)))
+        return err_set(BOURN_E_USAGE,
+                       "a rename is from one name to another: up to 64 letters, digits, _ - and .");
+    if (!declares(s, to) || declares(s, from))
+        return err_set(BOURN_E_USAGE,
+                       "%s is to be renamed to %s: the schema declares the new name, and it alone", from, to);
+    for (size_t i = 0; i < s->renamed_n; i++)
+        if (strcmp(s->renamed[i].was, from) == 0 || strcmp(s->renamed[i].now, to) == 0)
+            return err_set(BOURN_E_USAGE, "%s is renamed to %s: one of them is renamed already", from, to);
+    if (s->renamed_n == RENAMES_PER_COLLECTION_MAX)
+        return err_set(BOURN_E_USAGE, "more than %d renamed fields", RENAMES_PER_COLLECTION_MAX);
+    snprintf(s->renamed[s->renamed_n].was, sizeof s->renamed[0].was, "%s", from);
+    snprintf(s->renamed[s->renamed_n++].now, sizeof s->renamed[0].now, "%s", to);
+    return BOURN_OK;
+}
+
 static enum bourn_err take(const struct yaml_schema *y, struct schema *out)
 {
     for (unsigned i = 0; i < y->fields_count; i++) {
@@ -78,9 +118,8 @@ static enum bourn_err take(const struct yaml_schema *y, struct schema *out)
         if (!name_valid(slice_str(f->name)))
             return err_set(BOURN_E_FORMAT,
                            "the name of field %u is not one: up to 64 letters, digits, _ - and .", i + 1);
-        for (size_t k = 0; k < out->fields_n; k++)
-            if (strcmp(out->field[k].name, f->name) == 0)
-                return err_set(BOURN_E_FORMAT, "the field %s stands there twice", f->name);
+        if (declares(out, f->name))
+            return err_set(BOURN_E_FORMAT, "the field %s stands there twice", f->name);
         struct schema_field *to = &out->field[out->fields_n++];
         snprintf(to->name, sizeof to->name, "%s", f->name);
         to->type = f->type;
@@ -89,6 +128,10 @@ static enum bourn_err take(const struct yaml_schema *y, struct schema *out)
     }
     out->sensitive = y->sensitive;
     out->retention_s = (uint64_t)y->retention_days * 86400;
+    for (unsigned i = 0; i < y->renamed_count; i++) {
+        if (schema_rename(out, y->renamed[i].from, y->renamed[i].to) != BOURN_OK)
+            return BOURN_E_FORMAT;
+    }
     return BOURN_OK;
 }
 
@@ -136,6 +179,9 @@ void schema_put_json(struct buf *b, const struct schema *s, const char *name)
                    f->flags & FIELD_SENSITIVE ? "true" : "false",
                    f->flags & FIELD_SEARCHABLE ? "true" : "false");
     }
+    for (size_t i = 0; i < s->renamed_n; i++)
+        buf_printf(b, "%s{\"from\":\"%s\",\"to\":\"%s\"}", i ? "," : "],\"renamed\":[", s->renamed[i].was,
+                   s->renamed[i].now);
     buf_printf(b, "],\"retention_s\":%llu,\"sensitive\":%s}", (unsigned long long)s->retention_s,
                s->sensitive ? "true" : "false");
 }
@@ -153,4 +199,7 @@ void schema_put_yaml(struct buf *b, const struct schema *s)
                    f->flags & FIELD_SENSITIVE ? ", sensitive: true" : "",
                    f->flags & FIELD_SEARCHABLE ? ", searchable: true" : "");
     }
+    for (size_t i = 0; i < s->renamed_n; i++)
+        buf_printf(b, "%s  - { from: \"%s\", to: \"%s\" }\n", i ? "" : "renamed:\n", s->renamed[i].was,
+                   s->renamed[i].now);
 }

@@ -10,8 +10,10 @@ static _Thread_local char text[512];
 
 __attribute__((format(printf, 1, 0))) static void set_v(const char *fmt, va_list ap)
 {
-    if (vsnprintf(text, sizeof text, fmt, ap) < 0)
-        text[0] = '\0';
+    char now[sizeof text]; /* a sentence may hold the one before it */
+    if (vsnprintf(now, sizeof now, fmt, ap) < 0)
+        now[0] = '\0';
+    memcpy(text, now, strlen(now) + 1);
 }
 
 enum bourn_err err_set(enum bourn_err code, const char *fmt, ...)

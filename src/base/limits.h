@@ -39,6 +39,7 @@
 #define IDEMPOTENCY_KEY_BYTES_MAX 255
 #define ENROLMENT_CODE_TTL_S 86400
 #define TOKEN_TTL_DAYS_DEFAULT 365
+#define TOKEN_TTL_DAYS_MAX 3660
 #define NOTICE_TEXT_BYTES_MAX (32u << 10)
 #define IMPORT_BATCH_ROWS_MAX 500             /* so that tile/rows of 256 such entries fits one answer */
 #define EVIDENCE_ROWS_PER_ENTRY_MAX 500       /* the same for evidence; a bigger request makes more entries */

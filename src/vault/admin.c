@@ -162,8 +162,8 @@ enum bourn_err handle_party(struct vault *v, const struct request *r, const stru
     if (!body_object(r, &body, a) || !party_fields(v, body, &e, a))
         return BOURN_OK;
     uint64_t days = number_of(body, "days", TOKEN_TTL_DAYS_DEFAULT);
-    if (days == 0 || days > 3660) {
-        answer_problem(a, 422, "days_malformed", "/days: a token lives 1 to 3660 days");
+    if (days == 0 || days > TOKEN_TTL_DAYS_MAX) {
+        answer_problem(a, 422, "days_malformed", "/days: a token lives 1 to %d days", TOKEN_TTL_DAYS_MAX);
         return BOURN_OK;
     }
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)

@@ -1,10 +1,11 @@
 """kill -9 of the whole service and of each role alone, at random moments under load.
 
-BOURN_CRASH_ROUNDS (12) kills, BOURN_CRASH_SEED for the moments, BOURN_CRASH_TARGETS for whom. While clients write, read, grant and withdraw, a
-process is killed (or, now and then, the service is stopped in order); after each restart
+BOURN_CRASH_ROUNDS (12) kills, BOURN_CRASH_SEED for the moments, BOURN_CRASH_TARGETS for whom. While clients write, patch, read, search,
+disclose in bulk, grant and withdraw, a process is killed (or, now and then, the service is stopped in order); after each restart
 - the service starts at once and refuses nothing that it should serve,
 - the ledger verifies, with rows and evidence,
-- every acknowledged write, deletion and erasure is there,
+- every acknowledged write, deletion and erasure is there; who is there is found by the present value and by no older one,
+- a write that was never acknowledged, made again under its Idempotency-Key, has come about once,
 - every plaintext that a client got has its `disclosed` entry, to this party, at the index of its receipt,
 - after an acknowledged withdrawal nobody abroad read."""
 
@@ -53,46 +54,57 @@ class Client(threading.Thread):
         finally:
             self.connection.close()
 
-    def ask(self, method, path, token, purpose, body=None):
+    def ask(self, method, path, token, purpose, body=None, kind="application/json", **headers):
         """Like Cell.ask; a receipt is noted as soon as the head of a 200 is there, even if the body breaks off."""
-        head = {"Authorization": "Bearer " + token, "Bourn-Purpose": purpose}
+        head = {"Authorization": "Bearer " + token, "Bourn-Purpose": purpose, **headers}
         if body is not None:
-            body, head["Content-Type"] = json.dumps(body).encode(), "application/json"
+            body, head["Content-Type"] = json.dumps(body).encode(), kind
         self.connection.request(method, path, body, head)
         answer = self.connection.getresponse()
-        if method == "GET" and answer.status == 200 and "/records/" in path:
-            party = "lab" if token == self.test.LAB else "clinic"
+        if answer.status == 200 and (path in ("/v1/search", "/v1/disclose") or (method == "GET" and "/records/" in path)):
+            operation = "search" if path == "/v1/search" else "read"
             with self.test.lock:
-                self.test.disclosures.append((int(answer.headers["Bourn-Receipt"]), party))
+                self.test.disclosures.append((int(answer.headers["Bourn-Receipt"]), self.test.party_of[token], operation))
         if answer.status == 503 and self.test.draining:
             raise ConnectionResetError("the service is being stopped")
         return harness.Answer(answer.status, answer.headers, answer.read())
 
 
 class Writer(Client):
-    """Writes, changes, deletes and erases people of its own, and keeps what must be there."""
+    """Writes, changes, deletes, erases and finds people of its own, and keeps what must be there."""
 
     def turn(self):
         model, test = self.test.model, self.test
         choice = self.rng.random()
         mine = [i for i in self.test.owned[self.name] if i in model and isinstance(model[i], dict)]
-        if choice < 0.6 or not mine:
+        if choice < 0.5 or not mine:
             ident = f"{self.name}-{test.counter()}"
             test.owned[self.name].append(ident)
-            value = {"last_name": ident, "address": f"{ident} " + "y" * self.rng.randrange(2000)}
+            value = {"last_name": ident, "address": f"{ident} " + "y" * self.rng.randrange(2000), "tag": test.tag()}
             model[ident] = UNKNOWN
-            answer = self.ask("POST", self.cell.records_path(ident), test.CLINIC, harness.HOME_PURPOSE, value)
+            test.pending[ident] = value
+            answer = self.ask("POST", self.cell.records_path(ident), test.CLINIC, harness.HOME_PURPOSE, value,
+                              **{"Idempotency-Key": ident})
             self.expect(answer, 201)
             model[ident] = {"id": json.loads(answer.body)["id"], "data": value}
+            del test.pending[ident]
             return
+        if choice < 0.55:
+            return self.search(self.rng.choice(mine))
+        if choice < 0.58:
+            return self.bulk(self.rng.sample(mine, min(20, len(mine))))
         ident = self.rng.choice(mine)
         known = model[ident]
         model[ident] = UNKNOWN
         one = self.cell.records_path(ident, record=known["id"])
-        if choice < 0.75:
-            value = dict(known["data"], nickname=f"changed {test.counter()}")
+        if choice < 0.68:
+            value = dict(known["data"], nickname=f"changed {test.counter()}", tag=test.tag())
             self.expect(self.ask("PUT", one, test.CLINIC, harness.HOME_PURPOSE, value), 200, 204)
-            model[ident] = dict(known, data=value)
+            model[ident] = dict(known, data=value, was=known["data"]["tag"])
+        elif choice < 0.75:
+            tag = test.tag()
+            self.expect(self.ask("PATCH", one, test.CLINIC, harness.HOME_PURPOSE, {"tag": tag}, "application/merge-patch+json"), 200)
+            model[ident] = dict(known, data=dict(known["data"], tag=tag), was=known["data"]["tag"])
         elif choice < 0.85:
             self.expect(self.ask("DELETE", one, test.CLINIC, harness.HOME_PURPOSE), 200, 204)
             model[ident] = "deleted"
@@ -103,6 +115,23 @@ class Writer(Client):
             answer = self.ask("GET", self.cell.records_path(ident), test.CLINIC, harness.HOME_PURPOSE)
             self.expect(answer, 200)
             model[ident] = known
+
+    def search(self, ident):
+        data = self.test.model[ident]["data"]
+        answer = self.ask("POST", "/v1/search", self.test.FINDER, harness.HOME_PURPOSE,
+                          {"collection": "people", "where": {"tag": data["tag"]}})
+        self.expect(answer, 200)
+        found = [r["data"] for r in json.loads(answer.body)["records"]]
+        if found != [data]:
+            raise AssertionError(f"{ident} is found as {found}")
+
+    def bulk(self, idents):
+        answer = self.ask("POST", "/v1/disclose", self.test.FINDER, harness.HOME_PURPOSE,
+                          {"collection": "people", "subjects": idents})
+        self.expect(answer, 200)
+        lines = [json.loads(line) for line in answer.body.splitlines()]
+        if [line.get("data") for line in lines] != [self.test.model[i]["data"] for i in idents] + [None]:
+            raise AssertionError(f"{idents} are disclosed as {answer.body[:1000]}")
 
     def expect(self, answer, *codes):
         if answer.status not in codes:
@@ -166,6 +195,7 @@ class Granter(Client):
 
 class Crash(harness.ServedTest):
     count = 12
+    extra = ("--delay", "0")
 
     @classmethod
     def setUpClass(cls):
@@ -176,6 +206,13 @@ class Crash(harness.ServedTest):
         cls.draining = False
         cls.disclosures, cls.checked = [], 0
         cls.model, cls.owned, cls.count_up = {}, {}, 0
+        cls.pending = {}  # by identifier: what was asked for under its Idempotency-Key, and never acknowledged
+        yaml = os.path.join(cls.tmp, "people.yaml")
+        with open(yaml, "w") as f:
+            f.write(people.schema(more="  - {name: tag, type: text, searchable: true}\n"))
+        harness.run("bourn", "collection", "add", cls.cell.path, "people", "--schema", yaml)
+        cls.FINDER = cls.cell.party("finder", ground="dpv:Contract", rights="read,search")
+        cls.party_of = {cls.CLINIC: "clinic", cls.LAB: "lab", cls.FINDER: "finder"}
         cls.consenting = [row["bioguide_id"] for row in cls.people[:4]]
         cls.granted = {ident: (None, 0) for ident in cls.consenting}
         cls.keys = {ident: os.path.join(cls.tmp, ident + ".key") for ident in cls.consenting}
@@ -188,6 +225,10 @@ class Crash(harness.ServedTest):
         with cls.lock:
             cls.count_up += 1
             return cls.count_up
+
+    @classmethod
+    def tag(cls):
+        return f"tag {cls.counter()}"
 
     def test_kills(self):
         for n in range(ROUNDS):
@@ -271,13 +312,28 @@ class Crash(harness.ServedTest):
         entries = {e["index"]: e for e in self.cell.entries()}
         noted = self.disclosures[self.checked:]
         self.checked = len(self.disclosures)
-        for index, party in noted:
+        for index, party, operation in noted:
             entry = entries.get(index)
             self.assertIsNotNone(entry, f"plaintext got out, and entry {index} is missing")
-            self.assertEqual((entry["kind"], entry["operation"], entry["party"]), ("disclosed", "read", party), entry)
+            self.assertEqual((entry["kind"], entry["operation"], entry["party"]), ("disclosed", operation, party), entry)
+        self.ask_again()
         recent = list(self.model)[-150:]
         older = self.rng.sample(sorted(self.model), min(100, len(self.model)))
         self.compare(dict.fromkeys(recent + older))
+
+    def ask_again(self):
+        for ident, value in self.pending.items():
+            for _ in range(2):
+                answer = self.cell.ask("POST", self.cell.records_path(ident), self.CLINIC, harness.HOME_PURPOSE, value,
+                                       {"Idempotency-Key": ident})
+                self.assertEqual(answer.status, 201, answer.body)
+            self.model[ident] = {"id": json.loads(answer.body)["id"], "data": value}
+        self.pending.clear()
+
+    def found(self, tag, connection):
+        answer = self.cell.ask("POST", "/v1/search", self.FINDER, harness.HOME_PURPOSE,
+                               {"collection": "people", "where": {"tag": tag}}, connection=connection)
+        return [r["data"] for r in self.ok(answer)["records"]]
 
     def whole_model(self):
         self.compare(self.model)
@@ -297,6 +353,10 @@ class Crash(harness.ServedTest):
             self.assertEqual(answer.status, 200, f"{ident}: {answer.body[:300]}")
             got = [r["data"] for r in json.loads(answer.body)["records"]]
             self.assertEqual(got, [] if want == "deleted" else [want["data"]], ident)
+            if isinstance(want, dict):
+                self.assertEqual(self.found(want["data"]["tag"], connection), got, ident)
+                if "was" in want:
+                    self.assertEqual(self.found(want["was"], connection), [], f"{ident} by an older value")
         connection.close()
 
     def log_kinds(self):

@@ -93,12 +93,12 @@ out:
 /* --- the cell
  * --------------------------------------------------------------------------------------------------- */
 
-enum bourn_err cell_make(const char *path)
+enum bourn_err cell_make(const char *path, uint64_t delay_s)
 {
     struct vault_pack packs[8];
     for (size_t i = 0; i < builtin_packs_n; i++)
         packs[i] = (struct vault_pack){builtin_packs[i].yaml, builtin_packs[i].rules};
-    struct vault_genesis g = {ORIGIN, "CN", "Clinic Ltd", "", 86400, packs, builtin_packs_n};
+    struct vault_genesis g = {ORIGIN, "CN", "Clinic Ltd", "", delay_s, packs, builtin_packs_n};
     return vault_create(path, &g);
 }
 

@@ -35,8 +35,9 @@ struct cell {
     struct asked_answer answers[ASKED_MAX];
 };
 
-/* vault_create with the built-in packs. */
-enum bourn_err cell_make(const char *path) BOURN_MUST_USE;
+/* vault_create with the built-in packs; delay_s: until a changed policy or schema takes effect. */
+enum bourn_err cell_make(const char *path, uint64_t delay_s) BOURN_MUST_USE;
+void cell_clock(uint64_t second); /* of this process, from now on: it stands still until it is set again */
 enum bourn_err cell_open(struct cell *c, const char *path) BOURN_MUST_USE; /* signer, recovery, start */
 void cell_close(struct cell *c);
 /* Hands in n requests as one batch, and waits for the answers, at answers[0] … */

@@ -126,6 +126,7 @@ static void cut_again(struct job *j, uint64_t seed)
         snprintf(cell, sizeof cell, "%s/cn", j->state);
         dup2(null, 2);
         alarm(STATE_TIMEOUT_S);
+        cell_clock(j->e->now);
         recorder_begin(h);
         recorder_base();
         recorder_mark("", 0); /* where the base ends */
@@ -178,7 +179,7 @@ static void cut(struct job *j, struct disk *d, unsigned states, uint64_t r)
     for (unsigned i = 0; i < states && !totals->stop; i++) {
         size_t k = choose_cut(d, first + 1, &r);
         uint64_t seed = fault_random(&r);
-        expect(d, k, j->e);
+        expect(d, k, seed, j->e);
         disk_build(d, k, seed, j->state);
         if (fault_random(&r) % 100 < o.again_percent)
             cut_again(j, seed);

@@ -1,4 +1,4 @@
-/* Buffers and arenas at their limits. */
+/* Buffers, arenas and the sentence of an error at their limits. */
 #include "base/arena.h"
 #include "base/buf.h"
 
@@ -176,6 +176,20 @@ static void an_arena_copies_with_an_end(void **state)
     arena_release(&a);
 }
 
+static void a_sentence_may_hold_the_one_before(void **state)
+{
+    (void)state;
+    char much[2000];
+    assert_int_equal(err_set(BOURN_E_FORMAT, "no name"), BOURN_E_FORMAT);
+    assert_int_equal(err_set(BOURN_E_LIMIT, "line %d: %s", 3, err_text()), BOURN_E_LIMIT);
+    assert_string_equal(err_text(), "line 3: no name");
+    memset(much, 'x', sizeof much - 1);
+    much[sizeof much - 1] = '\0';
+    assert_int_equal(err_set(BOURN_E_FORMAT, "%s", much), BOURN_E_FORMAT);
+    assert_in_range(strlen(err_text()), 100, sizeof much - 2);
+    assert_memory_equal(err_text(), much, strlen(err_text()));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +201,7 @@ int main(void)
         cmocka_unit_test(an_arena_gives_zeroed_aligned_memory),
         cmocka_unit_test(an_arena_stops_at_its_cap),
         cmocka_unit_test(an_arena_copies_with_an_end),
+        cmocka_unit_test(a_sentence_may_hold_the_one_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

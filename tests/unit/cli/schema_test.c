@@ -58,6 +58,35 @@ static void test_yaml(void **state)
     buf_release(&b);
 }
 
+static void test_renamed(void **state)
+{
+    (void)state;
+    static struct schema s, again;
+    struct buf b;
+    assert_int_equal(read_text("fields: [{ name: a, type: text }, { name: b, type: text }]\n"
+                               "renamed: [{ from: c, to: a }]\n",
+                               &s),
+                     BOURN_OK);
+    assert_int_equal(schema_rename(&s, "d", "b"), BOURN_OK);
+    assert_int_equal(s.renamed_n, 2);
+    buf_init(&b, 65536);
+    schema_put_json(&b, &s, "x");
+    buf_put_u8(&b, 0);
+    assert_non_null(
+        strstr((char *)b.p, "],\"renamed\":[{\"from\":\"c\",\"to\":\"a\"},{\"from\":\"d\",\"to\":\"b\"}],"));
+    buf_clear(&b);
+    schema_put_yaml(&b, &s);
+    buf_put_u8(&b, 0);
+    assert_int_equal(read_text((char *)b.p, &again), BOURN_OK);
+    assert_memory_equal(&s, &again, sizeof s);
+    buf_release(&b);
+    assert_int_equal(schema_rename(&s, "d", "a"), BOURN_E_USAGE);
+    assert_int_equal(schema_rename(&s, "e", "b"), BOURN_E_USAGE);
+    assert_int_equal(schema_rename(&s, "e", "nothing"), BOURN_E_USAGE);
+    assert_int_equal(schema_rename(&s, "a", "b"), BOURN_E_USAGE);
+    assert_int_equal(s.renamed_n, 2);
+}
+
 static void refused(const char *text, const char *why)
 {
     static struct schema s;
@@ -76,12 +105,16 @@ static void test_refused(void **state)
     refused("fields:\n  - { name: a, type: number }\n", "line");
     refused("fields:\n  - { name: a }\n", "line");
     refused("fields:\n  - { name: a, type: text, colour: red }\n", "line");
+    refused("fields: [{ name: a, type: text }]\nrenamed: [{ from: b, to: c }]\n", "alone");
+    refused("fields: [{ name: a, type: text }]\nrenamed: [{ from: b c, to: a }]\n", "from one name");
+    refused("fields: [{ name: a, type: text }]\nrenamed: []\n", "line");
     refused("retention_days: -1\nfields:\n  - { name: a, type: text }\n", "line");
     refused("fields: &x\n  - { name: a, type: text }\n  - *x\n", "");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_yaml), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_yaml), cmocka_unit_test(test_renamed),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

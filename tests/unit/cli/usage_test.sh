@@ -60,6 +60,8 @@ expect 64 "belongs to the --purpose" "${add[@]}" --ground a --ground b
 expect 64 "is no right" "${add[@]}" --rights read,all
 expect 64 "is no right" "${add[@]}" --rights ''
 expect 64 "--days" "${add[@]}" --days 0
+expect 64 "from 1 to 3660" "${add[@]}" --days 3661
+expect 69 "not serving" "${add[@]}" --kind registrar --days 3660
 expect 64 "not a name" party add cn 'x y' --kind app --jurisdiction CN --purpose p:x
 
 printf 'id,n\n1,2\n' >people.csv
@@ -71,6 +73,8 @@ expect 1 "both named id" collection add cn people --infer twice.csv
 expect 1 "bad.yaml" collection add cn people --schema bad.yaml
 expect 1 "cannot open" collection add cn people --infer nix.csv
 expect 69 "not serving" collection add cn people --infer people.csv
+expect 64 "OLD=NEW" collection add cn people --infer people.csv --rename id
+expect 64 "it alone" collection add cn people --infer people.csv --rename a=b
 expect 64 "language" notice add cn n --language e --text x
 expect 64 "not empty" notice add cn n --language en --text ''
 expect 69 "not serving" notice add cn n --language en --text x
