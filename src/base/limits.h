@@ -62,6 +62,10 @@
 #define CLOCK_BACK_S_MAX 5           /* clock behind the last entry by more: no disclosure */
 #define POLICY_DELAY_S_DEFAULT 86400
 #define SIGNED_WAIT_MS_MAX 10000 /* a transfer waits this long for its checkpoint, then 503 */
+#define HOLD_US 4000          /* what could tell by its time who exists leaves a multiple of this late, … */
+#define HOLD_NAMES 8          /* … and one more for each so many people that it names: SECURITY.md */
+#define HELD_ANSWERS_MAX 4096 /* answers held so; as many, and no request is taken until one has left */
+#define HELD_BYTES_MAX (64u << 20) /* the same for the bytes that they hold */
 #define CONNECTIONS_MAX 4096
 #define CONNECTIONS_PER_IP_MAX 1024
 #define CONNECTION_IDLE_S 60

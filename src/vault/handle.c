@@ -90,7 +90,10 @@ static void read_clocks(struct vault *v, bool *backwards)
     uint64_t wall = clock_wall_s();
     *backwards = wall + CLOCK_BACK_S_MAX < v->last_time;
     v->now = wall > v->last_time ? wall : v->last_time;
-    v->now_ms = clock_mono_ms();
+    uint64_t ns = clock_ns(CLOCK_MONOTONIC);
+    v->now_ms = ns / 1000000;
+    if (v->requests_n == 0)
+        v->taken_ns = ns;
 }
 
 /* Nothing is disclosed or stored while checkpoints do not come: what is not signed can still be denied. False
@@ -173,13 +176,14 @@ enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t r
     struct answer *a = answer_new(v, r, route);
     if (!a)
         return err_set(BOURN_E_MEMORY, "out of memory for an answer");
+    read_clocks(v, &backwards);
+    a->taken_ns = v->taken_ns;
     v->requests_n++;
     const struct operation_row *o = r->op <= REQ_OP_MAX ? &operations[r->op] : &operations[0];
     if (!o->run) {
         answer_problem(a, 501, "not_implemented", "this version does not do that");
         return BOURN_OK;
     }
-    read_clocks(v, &backwards);
     if (o->flags & NEEDS_TOKEN) {
         enum bourn_err err = token_party(v, r->token, &p);
         if (err)

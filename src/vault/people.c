@@ -75,6 +75,7 @@ static enum bourn_err find_code(struct vault *v, struct json_value body, uint8_t
     struct slice row;
     *found = false;
     answer_problem(a, 404, "code_unknown", "the code is unknown, used or expired: ask for a new one");
+    answer_hold(a, 1);
     if (!json_find(body, "code", &value) || value.type != JSON_STRING ||
         memchr(value.raw.p, '\\', value.raw.n))
         return BOURN_OK;
@@ -94,6 +95,8 @@ static enum bourn_err find_code(struct vault *v, struct json_value body, uint8_t
     if (err == BOURN_E_NOT_FOUND)
         return BOURN_OK;
     *found = err == BOURN_OK;
+    if (*found)
+        a->hold_ns = 0;
     return err;
 }
 

@@ -97,6 +97,7 @@ struct finding {
     struct staged_row *rows;
     size_t rows_n, refused;
     size_t looked; /* people looked at for this page, disclosed or not */
+    bool each;     /* the gate leaves it to the bases of each person */
     bool over;     /* somebody has more matching records than one page takes */
 };
 
@@ -173,7 +174,8 @@ static bool ask(struct vault *v, const struct request *r, struct json_value *bod
 static enum bourn_err ask_gate(struct vault *v, struct finding *f, bool *go)
 {
     decide(v, &f->q, NULL);
-    *go = f->q.out.verdict == GATE_ALLOW || f->q.out.code == GATE_BASIS_MISSING;
+    f->each = f->q.out.code == GATE_BASIS_MISSING;
+    *go = f->q.out.verdict == GATE_ALLOW || f->each;
     return *go ? BOURN_OK : refuse(v, &f->q, f->a);
 }
 
@@ -313,6 +315,7 @@ static enum bourn_err find_listed(struct vault *v, struct finding *f, struct jso
             subject_release(&s);
         } else if (err == BOURN_E_NOT_FOUND) {
             decide(v, &f->q, NULL); /* the same work as for somebody without a basis */
+            f->looked++;
             err = BOURN_OK;
         }
         if (err == BOURN_OK && !added) {
@@ -392,6 +395,13 @@ static enum bourn_err finding_begin(struct vault *v, struct finding *f, enum rel
     return err;
 }
 
+/* Who was found and kept back is in no answer, so it is held whether or not somebody was. */
+static void hold_found(struct finding *f)
+{
+    if (f->each)
+        answer_hold(f->a, 1);
+}
+
 /* POST /v1/search {"collection","where":{field:value,…},"fields":[…]}; r->number: cursor. */
 enum bourn_err handle_search(struct vault *v, const struct request *r, const struct gate_party *p,
                              struct answer *a)
@@ -414,6 +424,7 @@ enum bourn_err handle_search(struct vault *v, const struct request *r, const str
         return BOURN_OK;
     TRY(finding_begin(v, f, RELEASE_FOUND));
     TRY(find_where(v, f, r->number ? r->number - 1 : 0));
+    hold_found(f);
     TRY(finish(v, f, false));
 out:
     return err;
@@ -453,10 +464,13 @@ enum bourn_err handle_disclose(struct vault *v, const struct request *r, const s
     TRY(finding_begin(v, f, RELEASE_LINES));
     if (where) {
         TRY(find_where(v, f, r->number ? r->number - 1 : 0));
+        hold_found(f);
     } else if (consented) {
         TRY(find_consented(v, f, r->number ? r->number - 1 : 0));
     } else {
         TRY(find_listed(v, f, list, r->number));
+        if (f->refused) /* the answer names them, so that to hold it tells nothing more */
+            answer_hold(a, f->looked);
     }
     TRY(finish(v, f, true));
 out:

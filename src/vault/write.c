@@ -431,6 +431,7 @@ struct import {
     struct plan plan;
     struct slice *ids; /* by position in plan.people */
     size_t stored, skipped, rejected;
+    bool refused;       /* some, by the gate */
     struct buf *report; /* the "rejected" array's elements */
 };
 
@@ -548,7 +549,7 @@ static enum bourn_err import_skip_equal(struct import *im)
         if (!one->allowed) {
             reject(im, it->row,
                    slice_str("the gate refuses this write: the party lacks a basis, a right or the purpose"));
-            it->skip = true;
+            it->skip = im->refused = true;
             continue;
         }
         if (one->known)
@@ -641,6 +642,8 @@ enum bourn_err handle_import(struct vault *v, const struct request *r, const str
         err = import_store(&im, a);
     if (err)
         goto done;
+    if (im.refused)
+        answer_hold(a, im.plan.people_n);
     answer_json(a, 200);
     buf_printf(&a->body, "{\"stored\":%zu,\"skipped\":%zu,\"rejected\":[", im.stored, im.skipped);
     buf_put_slice(&a->body, buf_slice(&report));
