@@ -66,6 +66,16 @@ void answer_json(struct answer *a, uint32_t status)
     a->type = REPLY_JSON;
 }
 
+bool body_object(const struct request *r, struct json_value *body, struct answer *a)
+{
+    bool json = json_check(r->body, body) == BOURN_OK;
+    if (json && body->type == JSON_OBJECT)
+        return true;
+    answer_problem(a, 400, "json_malformed", "a JSON object is needed: %s",
+                   json ? "the body is another value" : err_text());
+    return false;
+}
+
 static enum bourn_err send_now(struct vault *v, struct answer *a)
 {
     if (a->release && release_open(v, a->release, &a->body) != BOURN_OK) {

@@ -180,6 +180,8 @@ void answer_withhold(struct answer *a); /* forgets what would have been released
 void answer_problem(struct answer *a, uint32_t status, const char *code, const char *detail, ...)
     __attribute__((format(printf, 4, 5)));
 void answer_json(struct answer *a, uint32_t status); /* then write a->body */
+/* The request's body, if it is a JSON object; or false with the 400 made. */
+bool body_object(const struct request *r, struct json_value *body, struct answer *a);
 /* The answer is about `names` people of whom it may not tell whether they exist: it leaves a fixed time after
  * its turn began, whatever the work for it was. */
 void answer_hold(struct answer *a, size_t names);

@@ -109,10 +109,8 @@ enum bourn_err handle_enrolment_look(struct vault *v, const struct request *r, c
     uint8_t hash[32];
     bool found;
     (void)none;
-    if (json_check(r->body, &body) != BOURN_OK) {
-        answer_problem(a, 400, "json_malformed", "%s", err_text());
+    if (!body_object(r, &body, a))
         return BOURN_OK;
-    }
     enum bourn_err err = find_code(v, body, hash, &code, &s, a, &found);
     if (err || !found)
         return err;
@@ -243,10 +241,8 @@ enum bourn_err handle_enrolment_done(struct vault *v, const struct request *r, c
     uint8_t hash[32];
     bool found;
     (void)none;
-    if (json_check(r->body, &body) != BOURN_OK || body.type != JSON_OBJECT) {
-        answer_problem(a, 400, "json_malformed", "a JSON object is needed: %s", err_text());
+    if (!body_object(r, &body, a))
         return BOURN_OK;
-    }
     enum bourn_err err = find_code(v, body, hash, &code, &s, a, &found);
     if (err || !found)
         return err;

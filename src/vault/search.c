@@ -154,29 +154,26 @@ static bool ask_fields(struct vault *v, struct json_value body, struct finding *
     return fields_ask(&f->q, text, f->fields, &f->fields_n, f->a);
 }
 
-static bool ask(struct vault *v, const struct request *r, struct json_value *body, struct finding *f)
+/* Refuses what no person's basis could make good: a missing right, an undeclared purpose, no rule. That comes
+ * before anything else that the body asks for, so that such a party is told nothing but that. */
+static enum bourn_err ask(struct vault *v, struct json_value body, struct finding *f, bool *go)
 {
     struct json_value value;
     struct buf name;
-    if (json_check(r->body, body) != BOURN_OK || body->type != JSON_OBJECT) {
-        answer_problem(f->a, 400, "json_malformed", "a JSON object is needed: %s", err_text());
-        return false;
-    }
     buf_init(&name, 256);
-    if (json_find(*body, "collection", &value) && value.type == JSON_STRING && value.raw.n < 256)
+    if (json_find(body, "collection", &value) && value.type == JSON_STRING && value.raw.n < 256)
         json_string_decode(value.raw, &name);
-    bool good = collection_ask(v, buf_slice(&name), &f->q, f->a) && ask_fields(v, *body, f);
+    bool found = collection_ask(v, buf_slice(&name), &f->q, f->a);
     buf_release(&name);
-    return good;
-}
-
-/* Refuses what no person's basis could make good: a missing right, an undeclared purpose, no rule. */
-static enum bourn_err ask_gate(struct vault *v, struct finding *f, bool *go)
-{
     decide(v, &f->q, NULL);
     f->each = f->q.out.code == GATE_BASIS_MISSING;
     *go = f->q.out.verdict == GATE_ALLOW || f->each;
-    return *go ? BOURN_OK : refuse(v, &f->q, f->a);
+    /* What the rules say can depend on the collection: of none that is known, the 404 says enough. */
+    bool ruled = f->q.out.code == GATE_NO_RULE || f->q.out.code == GATE_NEEDS_DECISION;
+    if (!*go && (found || !ruled))
+        return refuse(v, &f->q, f->a);
+    *go = found && ask_fields(v, body, f);
+    return BOURN_OK;
 }
 
 /* --- what is found
@@ -414,13 +411,11 @@ enum bourn_err handle_search(struct vault *v, const struct request *r, const str
         return err_set(BOURN_E_LIMIT, "the batch is full");
     f->q = (struct asked){.party = p, .operation = OP_SEARCH, .purpose = r->purpose};
     f->a = a;
-    if (!ask(v, r, &body, f))
+    if (!body_object(r, &body, a))
         return BOURN_OK;
+    TRY(ask(v, body, f, &go));
     json_find(body, "where", &where);
-    if (!ask_where(v, where, f))
-        return BOURN_OK;
-    TRY(ask_gate(v, f, &go));
-    if (!go)
+    if (!go || !ask_where(v, where, f))
         return BOURN_OK;
     TRY(finding_begin(v, f, RELEASE_FOUND));
     TRY(find_where(v, f, r->number ? r->number - 1 : 0));
@@ -443,13 +438,16 @@ enum bourn_err handle_disclose(struct vault *v, const struct request *r, const s
         return err_set(BOURN_E_LIMIT, "the batch is full");
     f->q = (struct asked){.party = p, .operation = OP_READ, .purpose = r->purpose};
     f->a = a;
-    if (!ask(v, r, &body, f))
+    if (!body_object(r, &body, a))
         return BOURN_OK;
     bool subjects = json_find(body, "subjects", &list) && list.type == JSON_ARRAY;
     bool where = json_find(body, "where", &value);
+    bool consented = json_find(body, "consented", &flag) && slice_is(flag.raw, "true");
     if (where)
         f->q.operation = OP_SEARCH;
-    bool consented = json_find(body, "consented", &flag) && slice_is(flag.raw, "true");
+    TRY(ask(v, body, f, &go));
+    if (!go)
+        return BOURN_OK;
     if (subjects + where + consented != 1 || (subjects && !list_ok(list))) {
         answer_problem(
             a, 422, "selection_malformed",
@@ -457,9 +455,6 @@ enum bourn_err handle_disclose(struct vault *v, const struct request *r, const s
         return BOURN_OK;
     }
     if (where && !ask_where(v, value, f))
-        return BOURN_OK;
-    TRY(ask_gate(v, f, &go));
-    if (!go)
         return BOURN_OK;
     TRY(finding_begin(v, f, RELEASE_LINES));
     if (where) {

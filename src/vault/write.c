@@ -681,8 +681,9 @@ enum bourn_err handle_lookup(struct vault *v, const struct request *r, const str
     struct slice id;
     uint8_t key[32];
     (void)p;
-    if (json_check(r->body, &body) != BOURN_OK || !json_find(body, "identifier", &value) ||
-        !identifier_of(v, value, &id)) {
+    if (!body_object(r, &body, a))
+        return BOURN_OK;
+    if (!json_find(body, "identifier", &value) || !identifier_of(v, value, &id)) {
         answer_problem(a, 422, "identifier_malformed", "/identifier: 1 to %d bytes, not beginning with ~",
                        SUBJECT_ID_BYTES_MAX);
         return BOURN_OK;
@@ -728,8 +729,9 @@ enum bourn_err handle_subject_new(struct vault *v, const struct request *r, cons
     struct slice ids[IDENTIFIERS_MAX];
     struct plan p;
     size_t at = 0, n = 0, position;
-    bool good = json_check(r->body, &body) == BOURN_OK && json_find(body, "identifiers", &list) &&
-                list.type == JSON_ARRAY;
+    if (!body_object(r, &body, a))
+        return BOURN_OK;
+    bool good = json_find(body, "identifiers", &list) && list.type == JSON_ARRAY;
     while (good && json_next(list, &at, &m)) {
         good = n < IDENTIFIERS_MAX && identifier_of(v, m.value, &ids[n]);
         for (size_t i = 0; good && i < n; i++)
@@ -786,8 +788,9 @@ enum bourn_err handle_identifier(struct vault *v, const struct request *r, const
         answer_problem(a, 403, "crossing_refused", "people are named by parties of the domicile alone");
         return BOURN_OK;
     }
-    if (json_check(r->body, &body) != BOURN_OK || !json_find(body, "identifier", &value) ||
-        !identifier_of(v, value, &id)) {
+    if (!body_object(r, &body, a))
+        return BOURN_OK;
+    if (!json_find(body, "identifier", &value) || !identifier_of(v, value, &id)) {
         answer_problem(a, 422, "identifier_malformed", "/identifier: 1 to %d bytes, not beginning with ~",
                        SUBJECT_ID_BYTES_MAX);
         return BOURN_OK;
