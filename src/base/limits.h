@@ -57,6 +57,7 @@
 #define STORE_COMMIT_MS 1000         /* … or this time, whichever is first */
 #define STORE_MAP_BYTES (1ull << 40) /* address space LMDB may grow into */
 #define SWEEP_ROWS_PER_TICK 2000     /* records of erased people deleted per tick */
+#define SWEEP_CODES_PER_TICK 100     /* enrolment codes looked at per tick */
 #define CHECKPOINT_INTERVAL_MS 1000  /* at most, while there are new entries */
 #define CHECKPOINT_LATE_MS_MAX 10000 /* entries unsigned for longer: no disclosure, no write */
 #define CLOCK_BACK_S_MAX 5           /* clock behind the last entry by more: no disclosure */

@@ -150,6 +150,8 @@ struct vault {
     uint64_t taken_ns;    /* monotonic: the first request of the open batch was taken in */
     uint64_t prev_mark, store_mark, files_mark, bytes_since_prev;
     uint64_t store_committed_ms, full_until_ms, swept_ms;
+    uint8_t code_next[33]; /* where the sweep of enrolment codes goes on, and its length */
+    size_t code_next_n;
     uint64_t disclosures, refusals_counted, started; /* for status */
 
     /* the open batch */

@@ -320,15 +320,43 @@ static enum bourn_err sweep_space(struct vault *v, enum store_space space, struc
     return BOURN_OK;
 }
 
-/* A bounded piece of the rows that erased people left behind: they cannot be read any more, now they go. */
+/* Codes lie in the order of their hashes: a bounded piece is looked at, from where the last one ended. */
+static enum bourn_err sweep_codes(struct vault *v)
+{
+    struct slice key, value;
+    for (unsigned left = SWEEP_CODES_PER_TICK; left; left--) {
+        enum bourn_err err = store_seek(v->store, STORE_CODE, slice_of(NULL, 0),
+                                        slice_of(v->code_next, v->code_next_n), &key, &value);
+        if (err == BOURN_E_NOT_FOUND) {
+            v->code_next_n = 0;
+            return BOURN_OK;
+        }
+        if (err)
+            return err;
+        bourn_assert(key.n == 32 && value.n == 24);
+        memcpy(v->code_next, key.p, 32); /* and a zero byte: what comes behind it */
+        v->code_next_n = sizeof v->code_next;
+        if (be_get(value.p + 16, 8) > v->now)
+            continue;
+        err = batch_del(v, STORE_CODE, slice_of(v->code_next, 32));
+        if (err)
+            return err;
+    }
+    return BOURN_OK;
+}
+
+/* A bounded piece of the rows that erased people left behind: they cannot be read any more, now they go. And
+ * of the enrolment codes whose time is over. */
 enum bourn_err sweep(struct vault *v)
 {
     size_t left = SWEEP_ROWS_PER_TICK;
     uint8_t number[8];
     struct slice key, value;
+    enum bourn_err err = sweep_codes(v);
+    if (err)
+        return err;
     while (left) {
-        enum bourn_err err =
-            store_seek(v->store, STORE_SWEEP, slice_of(NULL, 0), slice_of(NULL, 0), &key, &value);
+        err = store_seek(v->store, STORE_SWEEP, slice_of(NULL, 0), slice_of(NULL, 0), &key, &value);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
         bourn_assert(key.n == 8);
