@@ -350,7 +350,7 @@ bool crossing(const struct vault *v, const struct asked *q);
 /* Handlers: one a request. `p` is the token's party, NULL where the operation needs no token. */
 typedef enum bourn_err handler(struct vault *v, const struct request *r, const struct gate_party *p,
                                struct answer *a);
-handler handle_records, handle_record_write, handle_record_delete, handle_import;
+handler handle_records, handle_record_write, handle_import;
 handler handle_search, handle_disclose, handle_lookup, handle_subject_new, handle_identifier;
 handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_done;
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
