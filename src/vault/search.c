@@ -208,7 +208,6 @@ static enum bourn_err add_person(struct vault *v, struct finding *f, const struc
     size_t before = f->rel->n;
     struct record_row row;
     *added = false;
-    f->looked++;
     for (size_t i = 0; i < f->rows_n; i++)
         if (f->rows[i].number == s->number)
             return BOURN_OK; /* named twice: a person has one row in an entry, and is disclosed once */
@@ -240,26 +239,28 @@ static bool page_full(const struct finding *f)
            f->rel->n >= 2 * RECORDS_PER_REPLY_MAX || f->rel->sealed.n > RELEASE_BYTES_MAX / 2;
 }
 
-/* People who have a record with the first blind value, by subject number from the cursor on. */
-static enum bourn_err find_where(struct vault *v, struct finding *f, uint64_t from)
+/* People whose number (8) stands behind the prefix of a key of `space`, by that number from the cursor on. */
+static enum bourn_err find_range(struct vault *v, struct finding *f, enum store_space space,
+                                 struct slice prefix, uint64_t from)
 {
-    enum bourn_err err = BOURN_E_INTERNAL;
     uint8_t key[24];
     struct slice found, value;
-    memcpy(key, f->where[0], 16);
+    bourn_assert(prefix.n + 8 <= sizeof key);
+    memcpy(key, prefix.p, prefix.n);
     for (uint64_t number = from;; number++) {
         struct subject s;
         struct buf name;
         bool added;
-        be_put(key + 16, number, 8);
-        err = store_seek(v->store, STORE_BLIND, slice_of(key, 16), slice_of(key, sizeof key), &found, &value);
+        be_put(key + prefix.n, number, 8);
+        enum bourn_err err = store_seek(v->store, space, prefix, slice_of(key, prefix.n + 8), &found, &value);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
-        number = be_get(found.p + 16, 8);
+        number = be_get(found.p + prefix.n, 8);
         if (page_full(f)) {
             f->rel->next = number + 1; /* cursors are one more than the number, so that 0 is none */
             return BOURN_OK;
         }
+        f->looked++;
         err = subject_load(v, number, &s);
         if (err == BOURN_E_NOT_FOUND)
             continue; /* erased, not swept yet */
@@ -273,6 +274,20 @@ static enum bourn_err find_where(struct vault *v, struct finding *f, uint64_t fr
         if (err)
             return err;
     }
+}
+
+/* People who have a record with the first blind value. */
+static enum bourn_err find_where(struct vault *v, struct finding *f, uint64_t from)
+{
+    return find_range(v, f, STORE_BLIND, slice_of(f->where[0], 16), from);
+}
+
+/* Everybody who ever consented to this party: the gate says whose consent is live. */
+static enum bourn_err find_consented(struct vault *v, struct finding *f, uint64_t from)
+{
+    uint8_t party[8];
+    be_put(party, f->q.party->index, 8);
+    return find_range(v, f, STORE_CONSENTED, slice_of(party, 8), from);
 }
 
 static bool list_ok(struct json_value list)
@@ -304,6 +319,7 @@ static enum bourn_err find_listed(struct vault *v, struct finding *f, struct jso
             f->rel->next = position;
             break;
         }
+        f->looked++; /* whoever it is: the number of pages tells nothing */
         buf_clear(&id);
         value_text(m.value, &id);
         err = subject_find_alike(v, buf_slice(&id), &s);
@@ -312,7 +328,6 @@ static enum bourn_err find_listed(struct vault *v, struct finding *f, struct jso
             subject_release(&s);
         } else if (err == BOURN_E_NOT_FOUND) {
             decide(v, &f->q, NULL); /* the same work as for somebody without a basis */
-            f->looked++;
             err = BOURN_OK;
         }
         if (err == BOURN_OK && !added) {
@@ -322,41 +337,6 @@ static enum bourn_err find_listed(struct vault *v, struct finding *f, struct jso
     }
     buf_release(&id);
     return err;
-}
-
-/* Everybody with a live consent to this party, in the order of their numbers. */
-static enum bourn_err find_consented(struct vault *v, struct finding *f, uint64_t from)
-{
-    uint8_t key[16];
-    struct slice found, value;
-    be_put(key, f->q.party->index, 8);
-    for (uint64_t number = from;; number++) {
-        struct subject s;
-        struct buf name;
-        bool added;
-        be_put(key + 8, number, 8);
-        enum bourn_err err = store_seek(v->store, STORE_CONSENTED, slice_of(key, 8),
-                                        slice_of(key, sizeof key), &found, &value);
-        if (err)
-            return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
-        number = be_get(found.p + 8, 8);
-        if (page_full(f)) {
-            f->rel->next = number + 1;
-            return BOURN_OK;
-        }
-        err = subject_load(v, number, &s);
-        if (err == BOURN_E_NOT_FOUND)
-            continue;
-        if (err)
-            return err;
-        buf_init(&name, 64);
-        label_name(&s, &name);
-        err = add_person(v, f, &s, buf_slice(&name), &added);
-        buf_release(&name);
-        subject_release(&s);
-        if (err)
-            return err;
-    }
 }
 
 static enum bourn_err finish(struct vault *v, struct finding *f, bool lines)

@@ -75,10 +75,61 @@ static void test_expired_codes_go(void **state)
     assert_int_equal(store_count(c.vault->store, STORE_CODE), CODES / 3);
 }
 
+/* Takes requests as one party would, without a tick between them. */
+static void ask(uint32_t op, const char *token, const char *subject, const char *body)
+{
+    struct request r = {.op = op,
+                        .token = slice_str(token),
+                        .purpose = slice_str("dpv:ServiceProvision"),
+                        .subject = slice_str(subject),
+                        .collection = slice_str("people"),
+                        .path = slice_str("id"),
+                        .body = slice_str(body)};
+    c.answered = false;
+    ok(vault_handle(c.vault, &r, 1));
+    ok(vault_commit(c.vault));
+    assert_true(c.answered);
+    assert_true(c.status < 300);
+}
+
+/* A page looks at a bounded number of people, those included who are erased and whose rows still point at
+ * them. */
+static void test_erased_people_count_on_a_page(void **state)
+{
+    (void)state;
+    char token[128], id[16];
+    struct buf rows;
+    ask(REQ_ADMIN_COLLECTION, "", "",
+        "{\"name\":\"people\",\"fields\":[{\"name\":\"id\"},{\"name\":\"city\",\"searchable\":true}]}");
+    ask(REQ_ADMIN_PARTY, "", "",
+        "{\"name\":\"desk\",\"kind\":\"app\",\"jurisdiction\":\"CN\",\"purposes\":[{\"purpose\":"
+        "\"dpv:ServiceProvision\",\"ground\":\"dpv:Contract\"}],\"rights\":[\"read\",\"write\",\"erase\","
+        "\"search\"]}");
+    cell_member(&c, "token", token, sizeof token);
+    buf_init(&rows, 1 << 20);
+    for (int i = 0; i <= PAGE_LOOKED_MAX; i++) {
+        buf_printf(&rows, "{\"id\":\"p%d\",\"city\":\"Oz\"}\n", i);
+        if (i % IMPORT_BATCH_ROWS_MAX == 0 || i == PAGE_LOOKED_MAX) {
+            buf_put_u8(&rows, 0);
+            ask(REQ_IMPORT, token, "", (const char *)rows.p);
+            buf_clear(&rows);
+        }
+    }
+    buf_release(&rows);
+    for (int i = 0; i < PAGE_LOOKED_MAX; i++) {
+        snprintf(id, sizeof id, "p%d", i);
+        ask(REQ_ERASE, token, id, "");
+    }
+    ask(REQ_SEARCH, token, "", "{\"collection\":\"people\",\"where\":{\"city\":\"Oz\"}}");
+    assert_non_null(strstr(c.body, "{\"records\":[],\"next\":"));
+    assert_null(strstr(c.body, "null"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expired_codes_go),
+        cmocka_unit_test(test_erased_people_count_on_a_page),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
