@@ -319,7 +319,7 @@ static enum bourn_err find_listed(struct vault *v, struct finding *f, struct jso
             f->rel->next = position;
             break;
         }
-        f->looked++; /* whoever it is: the number of pages tells nothing */
+        f->looked++; /* whoever it is: the page is held by that */
         buf_clear(&id);
         value_text(m.value, &id);
         err = subject_find_alike(v, buf_slice(&id), &s);
