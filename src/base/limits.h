@@ -58,11 +58,16 @@
 #define STORE_COMMIT_MS 1000         /* … or this time, whichever is first */
 #define STORE_MAP_BYTES (1ull << 40) /* address space LMDB may grow into */
 #define SWEEP_ROWS_PER_TICK 2000     /* records of erased people deleted per tick */
+#define SWEEP_CODES_PER_TICK 100     /* enrolment codes looked at per tick */
 #define CHECKPOINT_INTERVAL_MS 1000  /* at most, while there are new entries */
 #define CHECKPOINT_LATE_MS_MAX 10000 /* entries unsigned for longer: no disclosure, no write */
 #define CLOCK_BACK_S_MAX 5           /* clock behind the last entry by more: no disclosure */
 #define POLICY_DELAY_S_DEFAULT 86400
 #define SIGNED_WAIT_MS_MAX 10000 /* a transfer waits this long for its checkpoint, then 503 */
+#define HOLD_US 4000          /* what could tell by its time who exists leaves a multiple of this late, … */
+#define HOLD_NAMES 8          /* … and one more for each so many people that it names: SECURITY.md */
+#define HELD_ANSWERS_MAX 4096 /* answers held so; as many, and no request is taken until one has left */
+#define HELD_BYTES_MAX (64u << 20) /* the same for the bytes that they hold */
 #define CONNECTIONS_MAX 4096
 #define CONNECTIONS_PER_IP_MAX 1024
 #define CONNECTION_IDLE_S 60

@@ -149,7 +149,7 @@ static enum bourn_err take_admin(struct vault_role *x, bool *more)
 
 /* One turn: what is ready is read, decided, made durable and answered. *more: a batch was full, come again at
  * once. */
-static enum bourn_err turn(struct vault_role *x, int timeout_ms, int control, bool *drain, bool *more)
+static enum bourn_err turn(struct vault_role *x, uint64_t wait_ns, int control, bool *drain, bool *more)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct pollfd p[3 + 1 + ADMIN_CONNECTIONS_MAX];
@@ -158,11 +158,16 @@ static enum bourn_err turn(struct vault_role *x, int timeout_ms, int control, bo
     p[1] = (struct pollfd){vault_wait_fd(x->vault), POLLIN, 0};
     p[2] = (struct pollfd){control, POLLIN, 0};
     size_t n = admin_poll(x->admin, p + 3);
-    if (poll(p, n + 3, timeout_ms) < 0 && errno != EINTR) {
+    struct timespec wait = {(time_t)(wait_ns / 1000000000u), (long)(wait_ns % 1000000000u)};
+    if (ppoll(p, n + 3, &wait, NULL) < 0 && errno != EINTR) {
         err = err_sys(BOURN_E_IO, "poll");
         goto out;
     }
     *drain = p[2].revents != 0;
+    if (vault_held_until_ns(x->vault) != UINT64_MAX) { /* before work for others delays them */
+        TRY(vault_release_held(x->vault));
+        TRY(ring_kick(x->front));
+    }
     admin_io(x->admin, p + 3, n);
     TRY(take_front(x, &more_front));
     TRY(take_admin(x, &more_admin));
@@ -183,14 +188,15 @@ static enum bourn_err serve(struct vault_role *x, int control)
     bool drain = false, more = false;
     uint64_t due = 0;
     while (!drain) {
-        uint64_t now = clock_mono_ms();
+        uint64_t now = clock_ns(CLOCK_MONOTONIC);
         if (now >= due) {
             TRY(vault_tick(x->vault, &next_ms));
             TRY(ring_kick(x->front));
-            due = clock_mono_ms() + next_ms;
-            now = clock_mono_ms();
+            now = clock_ns(CLOCK_MONOTONIC);
+            due = now + next_ms * 1000000ull;
         }
-        TRY(turn(x, more || due <= now ? 0 : (int)(due - now), control, &drain, &more));
+        uint64_t held = vault_held_until_ns(x->vault), until = held < due ? held : due;
+        TRY(turn(x, more || until <= now ? 0 : until - now, control, &drain, &more));
     }
     err = BOURN_OK;
 out:

@@ -13,14 +13,6 @@ static const struct {
               {"enrol", RIGHT_ENROL}, {"erase", RIGHT_ERASE}, {"search", RIGHT_SEARCH},
               {"link", RIGHT_LINK},   {"audit", RIGHT_AUDIT}};
 
-static bool body_object(const struct request *r, struct json_value *body, struct answer *a)
-{
-    if (json_check(r->body, body) == BOURN_OK && body->type == JSON_OBJECT)
-        return true;
-    answer_problem(a, 400, "json_malformed", "a JSON object is needed: %s", err_text());
-    return false;
-}
-
 /* A text member, decoded; `otherwise` if it is absent (NULL: p is NULL then). */
 static struct slice text_of(struct vault *v, struct json_value object, const char *name,
                             const char *otherwise)

@@ -1,5 +1,6 @@
 #include "vault/internal.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -65,7 +66,17 @@ void answer_json(struct answer *a, uint32_t status)
     a->type = REPLY_JSON;
 }
 
-enum bourn_err answer_send(struct vault *v, struct answer *a)
+bool body_object(const struct request *r, struct json_value *body, struct answer *a)
+{
+    bool json = json_check(r->body, body) == BOURN_OK;
+    if (json && body->type == JSON_OBJECT)
+        return true;
+    answer_problem(a, 400, "json_malformed", "a JSON object is needed: %s",
+                   json ? "the body is another value" : err_text());
+    return false;
+}
+
+static enum bourn_err send_now(struct vault *v, struct answer *a)
 {
     if (a->release && release_open(v, a->release, &a->body) != BOURN_OK) {
         log_error("a stored record does not open: %s; restore it from backup", err_text());
@@ -91,4 +102,64 @@ enum bourn_err answer_send(struct vault *v, struct answer *a)
     v->answer(v->answer_ctx, a->route, &r);
     answer_free(a);
     return BOURN_OK;
+}
+
+/* --- answers whose time would tell
+ * --------------------------------------------------------------------------------
+ * Work for somebody unknown, erased or known differs by some microseconds, however alike it is made. So what
+ * leaves does not leave when the work is done, but a multiple of HOLD_US after its turn began: the first one
+ * that is still to come. Not at ticks of a common clock: a client could ask just before one, and learn of the
+ * work which side of the tick it ended on. */
+
+void answer_hold(struct answer *a, size_t names)
+{
+    a->hold_ns = HOLD_US * 1000ull * ((names + HOLD_NAMES - 1) / HOLD_NAMES);
+}
+
+static size_t held_size(const struct answer *a)
+{
+    return a->body.n + a->missing.n + (a->release ? a->release->sealed.n + a->release->names.n : 0);
+}
+
+/* Nearly always at the end: only a longer hold makes a later one due before an earlier one. */
+static void hold(struct vault *v, struct answer *a)
+{
+    struct answer **at = v->held && v->held_last->due_ns <= a->due_ns ? &v->held_last->next : &v->held;
+    while (*at && (*at)->due_ns <= a->due_ns)
+        at = &(*at)->next;
+    a->next = *at;
+    *at = a;
+    if (!a->next)
+        v->held_last = a;
+    v->held_n++;
+    v->held_bytes += held_size(a);
+}
+
+enum bourn_err answer_pass(struct vault *v, struct answer *a)
+{
+    if (!a->hold_ns)
+        return send_now(v, a);
+    uint64_t took = clock_ns(CLOCK_MONOTONIC) - a->taken_ns;
+    a->due_ns = a->taken_ns + a->hold_ns * (took / a->hold_ns + 1);
+    hold(v, a);
+    return BOURN_OK;
+}
+
+uint64_t vault_held_until_ns(const struct vault *v)
+{
+    return v->held ? v->held->due_ns : UINT64_MAX;
+}
+
+enum bourn_err vault_release_held(struct vault *v)
+{
+    enum bourn_err err = BOURN_OK;
+    uint64_t now = v->held ? clock_ns(CLOCK_MONOTONIC) : 0;
+    while (err == BOURN_OK && v->held && v->held->due_ns <= now) {
+        struct answer *a = v->held;
+        v->held = a->next;
+        v->held_n--;
+        v->held_bytes -= held_size(a);
+        err = send_now(v, a);
+    }
+    return err;
 }

@@ -186,7 +186,7 @@ static enum bourn_err refuse_batch(struct vault *v, uint32_t status, const char 
         answer_withhold(a);
         if (a->status < 400)
             answer_problem(a, status, code, "%s", detail);
-        err = answer_send(v, a);
+        err = answer_pass(v, a);
         v->answers = next;
     }
     if (err == BOURN_OK) {
@@ -196,7 +196,8 @@ static enum bourn_err refuse_batch(struct vault *v, uint32_t status, const char 
     return err;
 }
 
-/* Hands the answers out: what may leave once durable now, the others when a checkpoint covers their entry. */
+/* Hands the answers out: what may leave once durable now or when its time comes, the others when a checkpoint
+ * covers their entry. */
 static enum bourn_err answer_durable(struct vault *v, bool *urgent)
 {
     struct answer *next;
@@ -209,7 +210,7 @@ static enum bourn_err answer_durable(struct vault *v, bool *urgent)
             *urgent = true;
             continue;
         }
-        enum bourn_err err = answer_send(v, a);
+        enum bourn_err err = answer_pass(v, a);
         if (err)
             return err;
     }
@@ -253,8 +254,8 @@ out:
 
 bool vault_batch_full(const struct vault *v)
 {
-    return v->spoiled || v->requests_n >= BATCH_REQUESTS_MAX ||
-           v->entries.n + v->ops.n + v->heads.n > BATCH_BYTES_MAX / 4;
+    return v->spoiled || v->requests_n >= BATCH_REQUESTS_MAX || v->held_n >= HELD_ANSWERS_MAX ||
+           v->held_bytes >= HELD_BYTES_MAX || v->entries.n + v->ops.n + v->heads.n > BATCH_BYTES_MAX / 4;
 }
 
 /* --- replay

@@ -168,9 +168,7 @@ enum bourn_err handle_consent_request(struct vault *v, const struct request *r, 
     enum bourn_err err = find_or_404(v, r, &s, a, &found);
     if (err || !found)
         return err;
-    if (json_check(r->body, &body) != BOURN_OK || body.type != JSON_OBJECT) {
-        answer_problem(a, 400, "json_malformed", "a JSON object is needed: %s", err_text());
-    } else if (fill_statement(v, body, &s, st, a)) {
+    if (body_object(r, &body, a) && fill_statement(v, body, &s, st, a)) {
         answer_json(a, 200);
         buf_put_str(&a->body, "{\"statement\":");
         consent_statement_put(&a->body, st);
@@ -362,10 +360,13 @@ static enum bourn_err consent_for(struct vault *v, const struct request *r, cons
     struct signed_statement ss;
     struct consent_statement *st = arena_alloc(&v->arena, sizeof *st);
     struct accepted x;
+    struct json_value body;
     struct slice value;
     size_t live = 0;
     if (!st)
         return err_set(BOURN_E_MEMORY, "out of memory for a statement");
+    if (!body_object(r, &body, a))
+        return BOURN_OK;
     if (signed_statement_get(r->body, &v->arena, &ss) != BOURN_OK ||
         consent_statement_get(ss.canonical, &v->arena, st) != BOURN_OK) {
         answer_problem(a, 422, "statement_malformed", "%s", err_text());

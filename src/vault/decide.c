@@ -156,5 +156,6 @@ enum bourn_err refuse(struct vault *v, const struct asked *q, struct answer *a)
     else
         answer_problem(a, 403, code, "the gate refuses");
     gate_missing_json(&a->missing, &q->out);
+    answer_hold(a, 1); /* the person may have been looked for before the gate was asked */
     return count_refusal(v, q);
 }

@@ -34,7 +34,7 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_RECORD] = {handle_records, NEEDS_TOKEN | DISCLOSES, 0},
     [REQ_RECORD_NEW] = {handle_record_write, NEEDS_TOKEN | CHANGES, 0},
     [REQ_RECORD_PUT] = {handle_record_write, NEEDS_TOKEN | CHANGES, 0},
-    [REQ_RECORD_DELETE] = {handle_record_delete, NEEDS_TOKEN | CHANGES, 0},
+    [REQ_RECORD_DELETE] = {handle_records, NEEDS_TOKEN | CHANGES, 0},
     [REQ_ERASE] = {handle_erase, NEEDS_TOKEN | RELIEVES, RIGHT_ERASE},
     [REQ_ENROLMENT] = {handle_enrolment, NEEDS_TOKEN | CHANGES, RIGHT_ENROL},
     [REQ_ENROLMENT_LOOK] = {handle_enrolment_look, 0, 0},
@@ -95,7 +95,10 @@ static void read_clocks(struct vault *v, bool *backwards)
     uint64_t wall = clock_wall_s();
     *backwards = wall + CLOCK_BACK_S_MAX < v->last_time;
     v->now = wall > v->last_time ? wall : v->last_time;
-    v->now_ms = clock_mono_ms();
+    uint64_t ns = clock_ns(CLOCK_MONOTONIC);
+    v->now_ms = ns / 1000000;
+    if (v->requests_n == 0)
+        v->taken_ns = ns;
 }
 
 /* Nothing is disclosed or stored while checkpoints do not come: what is not signed can still be denied. False
@@ -178,13 +181,14 @@ enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t r
     struct answer *a = answer_new(v, r, route);
     if (!a)
         return err_set(BOURN_E_MEMORY, "out of memory for an answer");
+    read_clocks(v, &backwards);
+    a->taken_ns = v->taken_ns;
     v->requests_n++;
     const struct operation_row *o = r->op <= REQ_OP_MAX ? &operations[r->op] : &operations[0];
     if (!o->run) {
         answer_problem(a, 501, "not_implemented", "this version does not do that");
         return BOURN_OK;
     }
-    read_clocks(v, &backwards);
     if (o->flags & NEEDS_TOKEN) {
         enum bourn_err err = token_party(v, r->token, &p);
         if (err)

@@ -100,9 +100,11 @@ struct answer {
     uint32_t status, type, immutable;
     const char *code; /* static words */
     struct buf detail, missing, body;
-    struct release *release; /* NULL: body is complete */
-    bool wait_signed;        /* released once a checkpoint covers `receipt` */
-    uint64_t deadline_ms;    /* monotonic; of waiting for the signature */
+    struct release *release;   /* NULL: body is complete */
+    bool wait_signed;          /* released once a checkpoint covers `receipt` */
+    uint64_t deadline_ms;      /* monotonic; of waiting for the signature */
+    uint64_t hold_ns;          /* not 0: leaves a multiple of this after taken_ns, see answer_hold */
+    uint64_t taken_ns, due_ns; /* monotonic: its turn began; it leaves (once held) */
 };
 
 /* --- refusals, counted
@@ -162,8 +164,11 @@ struct vault {
     uint64_t last_time;   /* of the last entry, seconds */
     uint64_t sequence;    /* last durable frame */
     uint64_t now, now_ms; /* this turn's wall clock (s) and monotonic clock (ms) */
+    uint64_t taken_ns;    /* monotonic: the first request of the open batch was taken in */
     uint64_t prev_mark, store_mark, files_mark, bytes_since_prev;
     uint64_t store_committed_ms, full_until_ms, swept_ms;
+    uint8_t code_next[33]; /* where the sweep of enrolment codes goes on, and its length */
+    size_t code_next_n;
     uint64_t disclosures, refusals_counted, started; /* for status */
 
     /* the open batch */
@@ -179,7 +184,9 @@ struct vault {
     bool new_slots, reserved; /* reserved: only withdrawals and erasures, may use the reserve */
     size_t requests_n;
     struct answer *answers, **answers_tail;
-    struct answer *waiting; /* durable, waiting for the signature */
+    struct answer *waiting;          /* durable, waiting for the signature */
+    struct answer *held, *held_last; /* held back, by due_ns */
+    size_t held_n, held_bytes;
     struct release_pool releases;
     struct buf plain; /* a sealed state while it is decoded */
     struct known_token tokens[TOKENS_KNOWN];
@@ -196,8 +203,14 @@ void answer_withhold(struct answer *a); /* forgets what would have been released
 void answer_problem(struct answer *a, uint32_t status, const char *code, const char *detail, ...)
     __attribute__((format(printf, 4, 5)));
 void answer_json(struct answer *a, uint32_t status); /* then write a->body */
-/* Decrypts if needed and hands the reply to the owner, then frees the answer. */
-enum bourn_err answer_send(struct vault *v, struct answer *a) BOURN_MUST_USE;
+/* The request's body, if it is a JSON object; or false with the 400 made. */
+bool body_object(const struct request *r, struct json_value *body, struct answer *a);
+/* The answer is about `names` people of whom it may not tell whether they exist: it leaves a fixed time after
+ * its turn began, whatever the work for it was. */
+void answer_hold(struct answer *a, size_t names);
+/* Holds it if its time has to come first, or else sends it: decrypts if needed, hands the reply to the owner,
+ * frees the answer. */
+enum bourn_err answer_pass(struct vault *v, struct answer *a) BOURN_MUST_USE;
 
 /* release.c */
 enum bourn_err release_new(struct vault *v, enum release_form form, const struct world_collection *c,
@@ -359,7 +372,7 @@ bool crossing(const struct vault *v, const struct asked *q);
 /* Handlers: one a request. `p` is the token's party, NULL where the operation needs no token. */
 typedef enum bourn_err handler(struct vault *v, const struct request *r, const struct gate_party *p,
                                struct answer *a);
-handler handle_records, handle_record_write, handle_record_delete, handle_import;
+handler handle_records, handle_record_write, handle_import;
 handler handle_search, handle_disclose, handle_lookup, handle_subject_new, handle_identifier;
 handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_done;
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;

@@ -234,18 +234,21 @@ out:
     return err;
 }
 
+static void free_answers(struct answer *a)
+{
+    while (a) {
+        struct answer *next = a->next;
+        answer_free(a);
+        a = next;
+    }
+}
+
 static void free_all(struct vault *v)
 {
-    struct answer *next;
     worker_free(v->worker);
-    for (struct answer *a = v->waiting; a; a = next) {
-        next = a->next;
-        answer_free(a);
-    }
-    for (struct answer *a = v->answers; a; a = next) {
-        next = a->next;
-        answer_free(a);
-    }
+    free_answers(v->waiting);
+    free_answers(v->answers);
+    free_answers(v->held);
     if (v->journal)
         journal_close(v->journal);
     if (v->store)
@@ -381,7 +384,7 @@ enum bourn_err vault_published(struct vault *v)
             answer_problem(a, 503, "checkpoint_late",
                            "the checkpoint over this disclosure is late: nothing was released; try again");
         }
-        enum bourn_err err = answer_send(v, a);
+        enum bourn_err err = answer_pass(v, a);
         if (err)
             return err;
     }
@@ -438,6 +441,10 @@ void vault_close(struct vault *v)
             v->now_ms = clock_mono_ms();
             err = vault_published(v);
         }
+    }
+    while (err == BOURN_OK && v->held) {
+        usleep(HOLD_US / 4);
+        err = vault_release_held(v);
     }
     if (err == BOURN_OK)
         err = commit_store(v);

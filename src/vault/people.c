@@ -75,6 +75,7 @@ static enum bourn_err find_code(struct vault *v, struct json_value body, uint8_t
     struct slice row;
     *found = false;
     answer_problem(a, 404, "code_unknown", "the code is unknown, used or expired: ask for a new one");
+    answer_hold(a, 1);
     if (!json_find(body, "code", &value) || value.type != JSON_STRING ||
         memchr(value.raw.p, '\\', value.raw.n))
         return BOURN_OK;
@@ -94,6 +95,8 @@ static enum bourn_err find_code(struct vault *v, struct json_value body, uint8_t
     if (err == BOURN_E_NOT_FOUND)
         return BOURN_OK;
     *found = err == BOURN_OK;
+    if (*found)
+        a->hold_ns = 0;
     return err;
 }
 
@@ -106,10 +109,8 @@ enum bourn_err handle_enrolment_look(struct vault *v, const struct request *r, c
     uint8_t hash[32];
     bool found;
     (void)none;
-    if (json_check(r->body, &body) != BOURN_OK) {
-        answer_problem(a, 400, "json_malformed", "%s", err_text());
+    if (!body_object(r, &body, a))
         return BOURN_OK;
-    }
     enum bourn_err err = find_code(v, body, hash, &code, &s, a, &found);
     if (err || !found)
         return err;
@@ -240,10 +241,8 @@ enum bourn_err handle_enrolment_done(struct vault *v, const struct request *r, c
     uint8_t hash[32];
     bool found;
     (void)none;
-    if (json_check(r->body, &body) != BOURN_OK || body.type != JSON_OBJECT) {
-        answer_problem(a, 400, "json_malformed", "a JSON object is needed: %s", err_text());
+    if (!body_object(r, &body, a))
         return BOURN_OK;
-    }
     enum bourn_err err = find_code(v, body, hash, &code, &s, a, &found);
     if (err || !found)
         return err;
@@ -321,15 +320,43 @@ static enum bourn_err sweep_space(struct vault *v, enum store_space space, struc
     return BOURN_OK;
 }
 
-/* A bounded piece of the rows that erased people left behind: they cannot be read any more, now they go. */
+/* Codes lie in the order of their hashes: a bounded piece is looked at, from where the last one ended. */
+static enum bourn_err sweep_codes(struct vault *v)
+{
+    struct slice key, value;
+    for (unsigned left = SWEEP_CODES_PER_TICK; left; left--) {
+        enum bourn_err err = store_seek(v->store, STORE_CODE, slice_of(NULL, 0),
+                                        slice_of(v->code_next, v->code_next_n), &key, &value);
+        if (err == BOURN_E_NOT_FOUND) {
+            v->code_next_n = 0;
+            return BOURN_OK;
+        }
+        if (err)
+            return err;
+        bourn_assert(key.n == 32 && value.n == 24);
+        memcpy(v->code_next, key.p, 32); /* and a zero byte: what comes behind it */
+        v->code_next_n = sizeof v->code_next;
+        if (be_get(value.p + 16, 8) > v->now)
+            continue;
+        err = batch_del(v, STORE_CODE, slice_of(v->code_next, 32));
+        if (err)
+            return err;
+    }
+    return BOURN_OK;
+}
+
+/* A bounded piece of the rows that erased people left behind: they cannot be read any more, now they go. And
+ * of the enrolment codes whose time is over. */
 enum bourn_err sweep(struct vault *v)
 {
     size_t left = SWEEP_ROWS_PER_TICK;
     uint8_t number[8];
     struct slice key, value;
+    enum bourn_err err = sweep_codes(v);
+    if (err)
+        return err;
     while (left) {
-        enum bourn_err err =
-            store_seek(v->store, STORE_SWEEP, slice_of(NULL, 0), slice_of(NULL, 0), &key, &value);
+        err = store_seek(v->store, STORE_SWEEP, slice_of(NULL, 0), slice_of(NULL, 0), &key, &value);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
         bourn_assert(key.n == 8);

@@ -234,32 +234,6 @@ out:
     return err;
 }
 
-/* REQ_RECORDS and REQ_RECORD. Unknown, erased and forbidden people are told apart by no answer. */
-enum bourn_err handle_records(struct vault *v, const struct request *r, const struct gate_party *p,
-                              struct answer *a)
-{
-    struct subject s = {0};
-    struct asked q = {.party = p, .operation = OP_READ, .purpose = r->purpose};
-    if (!collection_ask(v, r->collection, &q, a))
-        return BOURN_OK;
-    enum bourn_err err = subject_find_alike(v, r->subject, &s);
-    bool known = err == BOURN_OK;
-    if (err && err != BOURN_E_NOT_FOUND)
-        return err;
-    decide(v, &q, known ? &s.person : NULL);
-    if (q.out.verdict != GATE_ALLOW) {
-        err = refuse(v, &q, a);
-    } else if (!known) {
-        answer_problem(a, 404, "subject_unknown", "the cell holds nobody by this identifier");
-        err = BOURN_OK;
-    } else {
-        err = read_of(v, r, &q, &s, a);
-    }
-    if (known)
-        subject_release(&s);
-    return err;
-}
-
 static void expiry_key(uint8_t out[8 + RECORD_KEY_BYTES], uint64_t second,
                        const uint8_t key[RECORD_KEY_BYTES])
 {
@@ -324,11 +298,14 @@ out:
     return err;
 }
 
-enum bourn_err handle_record_delete(struct vault *v, const struct request *r, const struct gate_party *p,
-                                    struct answer *a)
+/* REQ_RECORDS, REQ_RECORD and REQ_RECORD_DELETE. Unknown, erased and forbidden people are told apart by no
+ * answer. */
+enum bourn_err handle_records(struct vault *v, const struct request *r, const struct gate_party *p,
+                              struct answer *a)
 {
     struct subject s = {0};
-    struct asked q = {.party = p, .operation = OP_DELETE, .purpose = r->purpose};
+    bool reads = r->op != REQ_RECORD_DELETE;
+    struct asked q = {.party = p, .operation = reads ? OP_READ : OP_DELETE, .purpose = r->purpose};
     if (!collection_ask(v, r->collection, &q, a))
         return BOURN_OK;
     enum bourn_err err = subject_find_alike(v, r->subject, &s);
@@ -336,14 +313,15 @@ enum bourn_err handle_record_delete(struct vault *v, const struct request *r, co
     if (err && err != BOURN_E_NOT_FOUND)
         return err;
     decide(v, &q, known ? &s.person : NULL);
-    if (q.out.verdict != GATE_ALLOW) {
+    err = BOURN_OK;
+    if (q.out.verdict != GATE_ALLOW)
         err = refuse(v, &q, a);
-    } else if (!known) {
+    else if (known)
+        err = reads ? read_of(v, r, &q, &s, a) : delete_of(v, r, &q, &s, a);
+    else if (reads)
+        answer_problem(a, 404, "subject_unknown", "the cell holds nobody by this identifier");
+    else
         answer_problem(a, 404, "record_unknown", "there is no such record");
-        err = BOURN_OK;
-    } else {
-        err = delete_of(v, r, &q, &s, a);
-    }
     if (known)
         subject_release(&s);
     return err;

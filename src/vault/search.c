@@ -97,6 +97,7 @@ struct finding {
     struct staged_row *rows;
     size_t rows_n, refused;
     size_t looked; /* people looked at for this page, disclosed or not */
+    bool each;     /* the gate leaves it to the bases of each person */
     bool over;     /* somebody has more matching records than one page takes */
 };
 
@@ -153,28 +154,26 @@ static bool ask_fields(struct vault *v, struct json_value body, struct finding *
     return fields_ask(&f->q, text, f->fields, &f->fields_n, f->a);
 }
 
-static bool ask(struct vault *v, const struct request *r, struct json_value *body, struct finding *f)
+/* Refuses what no person's basis could make good: a missing right, an undeclared purpose, no rule. That comes
+ * before anything else that the body asks for, so that such a party is told nothing but that. */
+static enum bourn_err ask(struct vault *v, struct json_value body, struct finding *f, bool *go)
 {
     struct json_value value;
     struct buf name;
-    if (json_check(r->body, body) != BOURN_OK || body->type != JSON_OBJECT) {
-        answer_problem(f->a, 400, "json_malformed", "a JSON object is needed: %s", err_text());
-        return false;
-    }
     buf_init(&name, 256);
-    if (json_find(*body, "collection", &value) && value.type == JSON_STRING && value.raw.n < 256)
+    if (json_find(body, "collection", &value) && value.type == JSON_STRING && value.raw.n < 256)
         json_string_decode(value.raw, &name);
-    bool good = collection_ask(v, buf_slice(&name), &f->q, f->a) && ask_fields(v, *body, f);
+    bool found = collection_ask(v, buf_slice(&name), &f->q, f->a);
     buf_release(&name);
-    return good;
-}
-
-/* Refuses what no person's basis could make good: a missing right, an undeclared purpose, no rule. */
-static enum bourn_err ask_gate(struct vault *v, struct finding *f, bool *go)
-{
     decide(v, &f->q, NULL);
-    *go = f->q.out.verdict == GATE_ALLOW || f->q.out.code == GATE_BASIS_MISSING;
-    return *go ? BOURN_OK : refuse(v, &f->q, f->a);
+    f->each = f->q.out.code == GATE_BASIS_MISSING;
+    *go = f->q.out.verdict == GATE_ALLOW || f->each;
+    /* What the rules say can depend on the collection: of none that is known, the 404 says enough. */
+    bool ruled = f->q.out.code == GATE_NO_RULE || f->q.out.code == GATE_NEEDS_DECISION;
+    if (!*go && (found || !ruled))
+        return refuse(v, &f->q, f->a);
+    *go = found && ask_fields(v, body, f);
+    return BOURN_OK;
 }
 
 /* --- what is found
@@ -209,7 +208,6 @@ static enum bourn_err add_person(struct vault *v, struct finding *f, const struc
     size_t before = f->rel->n;
     struct record_row row;
     *added = false;
-    f->looked++;
     for (size_t i = 0; i < f->rows_n; i++)
         if (f->rows[i].number == s->number)
             return BOURN_OK; /* named twice: a person has one row in an entry, and is disclosed once */
@@ -241,26 +239,28 @@ static bool page_full(const struct finding *f)
            f->rel->n >= 2 * RECORDS_PER_REPLY_MAX || f->rel->sealed.n > RELEASE_BYTES_MAX / 2;
 }
 
-/* People who have a record with the first blind value, by subject number from the cursor on. */
-static enum bourn_err find_where(struct vault *v, struct finding *f, uint64_t from)
+/* People whose number (8) stands behind the prefix of a key of `space`, by that number from the cursor on. */
+static enum bourn_err find_range(struct vault *v, struct finding *f, enum store_space space,
+                                 struct slice prefix, uint64_t from)
 {
-    enum bourn_err err = BOURN_E_INTERNAL;
     uint8_t key[24];
     struct slice found, value;
-    memcpy(key, f->where[0], 16);
+    bourn_assert(prefix.n + 8 <= sizeof key);
+    memcpy(key, prefix.p, prefix.n);
     for (uint64_t number = from;; number++) {
         struct subject s;
         struct buf name;
         bool added;
-        be_put(key + 16, number, 8);
-        err = store_seek(v->store, STORE_BLIND, slice_of(key, 16), slice_of(key, sizeof key), &found, &value);
+        be_put(key + prefix.n, number, 8);
+        enum bourn_err err = store_seek(v->store, space, prefix, slice_of(key, prefix.n + 8), &found, &value);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
-        number = be_get(found.p + 16, 8);
+        number = be_get(found.p + prefix.n, 8);
         if (page_full(f)) {
             f->rel->next = number + 1; /* cursors are one more than the number, so that 0 is none */
             return BOURN_OK;
         }
+        f->looked++;
         err = subject_load(v, number, &s);
         if (err == BOURN_E_NOT_FOUND)
             continue; /* erased, not swept yet */
@@ -274,6 +274,20 @@ static enum bourn_err find_where(struct vault *v, struct finding *f, uint64_t fr
         if (err)
             return err;
     }
+}
+
+/* People who have a record with the first blind value. */
+static enum bourn_err find_where(struct vault *v, struct finding *f, uint64_t from)
+{
+    return find_range(v, f, STORE_BLIND, slice_of(f->where[0], 16), from);
+}
+
+/* Everybody who ever consented to this party: the gate says whose consent is live. */
+static enum bourn_err find_consented(struct vault *v, struct finding *f, uint64_t from)
+{
+    uint8_t party[8];
+    be_put(party, f->q.party->index, 8);
+    return find_range(v, f, STORE_CONSENTED, slice_of(party, 8), from);
 }
 
 static bool list_ok(struct json_value list)
@@ -305,6 +319,7 @@ static enum bourn_err find_listed(struct vault *v, struct finding *f, struct jso
             f->rel->next = position;
             break;
         }
+        f->looked++; /* whoever it is: the page is held by that */
         buf_clear(&id);
         value_text(m.value, &id);
         err = subject_find_alike(v, buf_slice(&id), &s);
@@ -322,41 +337,6 @@ static enum bourn_err find_listed(struct vault *v, struct finding *f, struct jso
     }
     buf_release(&id);
     return err;
-}
-
-/* Everybody with a live consent to this party, in the order of their numbers. */
-static enum bourn_err find_consented(struct vault *v, struct finding *f, uint64_t from)
-{
-    uint8_t key[16];
-    struct slice found, value;
-    be_put(key, f->q.party->index, 8);
-    for (uint64_t number = from;; number++) {
-        struct subject s;
-        struct buf name;
-        bool added;
-        be_put(key + 8, number, 8);
-        enum bourn_err err = store_seek(v->store, STORE_CONSENTED, slice_of(key, 8),
-                                        slice_of(key, sizeof key), &found, &value);
-        if (err)
-            return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
-        number = be_get(found.p + 8, 8);
-        if (page_full(f)) {
-            f->rel->next = number + 1;
-            return BOURN_OK;
-        }
-        err = subject_load(v, number, &s);
-        if (err == BOURN_E_NOT_FOUND)
-            continue;
-        if (err)
-            return err;
-        buf_init(&name, 64);
-        label_name(&s, &name);
-        err = add_person(v, f, &s, buf_slice(&name), &added);
-        buf_release(&name);
-        subject_release(&s);
-        if (err)
-            return err;
-    }
 }
 
 static enum bourn_err finish(struct vault *v, struct finding *f, bool lines)
@@ -392,6 +372,13 @@ static enum bourn_err finding_begin(struct vault *v, struct finding *f, enum rel
     return err;
 }
 
+/* Who was found and kept back is in no answer, so it is held whether or not somebody was. */
+static void hold_found(struct finding *f)
+{
+    if (f->each)
+        answer_hold(f->a, 1);
+}
+
 /* POST /v1/search {"collection","where":{field:value,…},"fields":[…]}; r->number: cursor. */
 enum bourn_err handle_search(struct vault *v, const struct request *r, const struct gate_party *p,
                              struct answer *a)
@@ -404,16 +391,15 @@ enum bourn_err handle_search(struct vault *v, const struct request *r, const str
         return err_set(BOURN_E_LIMIT, "the batch is full");
     f->q = (struct asked){.party = p, .operation = OP_SEARCH, .purpose = r->purpose};
     f->a = a;
-    if (!ask(v, r, &body, f))
+    if (!body_object(r, &body, a))
         return BOURN_OK;
+    TRY(ask(v, body, f, &go));
     json_find(body, "where", &where);
-    if (!ask_where(v, where, f))
-        return BOURN_OK;
-    TRY(ask_gate(v, f, &go));
-    if (!go)
+    if (!go || !ask_where(v, where, f))
         return BOURN_OK;
     TRY(finding_begin(v, f, RELEASE_FOUND));
     TRY(find_where(v, f, r->number ? r->number - 1 : 0));
+    hold_found(f);
     TRY(finish(v, f, false));
 out:
     return err;
@@ -432,13 +418,16 @@ enum bourn_err handle_disclose(struct vault *v, const struct request *r, const s
         return err_set(BOURN_E_LIMIT, "the batch is full");
     f->q = (struct asked){.party = p, .operation = OP_READ, .purpose = r->purpose};
     f->a = a;
-    if (!ask(v, r, &body, f))
+    if (!body_object(r, &body, a))
         return BOURN_OK;
     bool subjects = json_find(body, "subjects", &list) && list.type == JSON_ARRAY;
     bool where = json_find(body, "where", &value);
+    bool consented = json_find(body, "consented", &flag) && slice_is(flag.raw, "true");
     if (where)
         f->q.operation = OP_SEARCH;
-    bool consented = json_find(body, "consented", &flag) && slice_is(flag.raw, "true");
+    TRY(ask(v, body, f, &go));
+    if (!go)
+        return BOURN_OK;
     if (subjects + where + consented != 1 || (subjects && !list_ok(list))) {
         answer_problem(
             a, 422, "selection_malformed",
@@ -447,16 +436,16 @@ enum bourn_err handle_disclose(struct vault *v, const struct request *r, const s
     }
     if (where && !ask_where(v, value, f))
         return BOURN_OK;
-    TRY(ask_gate(v, f, &go));
-    if (!go)
-        return BOURN_OK;
     TRY(finding_begin(v, f, RELEASE_LINES));
     if (where) {
         TRY(find_where(v, f, r->number ? r->number - 1 : 0));
+        hold_found(f);
     } else if (consented) {
         TRY(find_consented(v, f, r->number ? r->number - 1 : 0));
     } else {
         TRY(find_listed(v, f, list, r->number));
+        if (f->refused) /* the answer names them, so that to hold it tells nothing more */
+            answer_hold(a, f->looked);
     }
     TRY(finish(v, f, true));
 out:

@@ -38,6 +38,11 @@ enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t r
 /* Makes the batch durable and answers. Nothing to do: returns at once. */
 enum bourn_err vault_commit(struct vault *v) BOURN_MUST_USE;
 bool vault_batch_full(const struct vault *v); /* vault_commit before the next vault_handle */
+/* Answers whose time could tell whether a person exists are held and leave at a time of their own
+ * (answer_hold). Monotonic ns of the next one, UINT64_MAX for none; and what sends those whose time has come.
+ */
+uint64_t vault_held_until_ns(const struct vault *v);
+enum bourn_err vault_release_held(struct vault *v) BOURN_MUST_USE;
 /* Periodic work: counted refusals, sweep, store commit, clock. Returns ms until it wants to be called again.
  */
 enum bourn_err vault_tick(struct vault *v, unsigned *next_ms) BOURN_MUST_USE;

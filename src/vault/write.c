@@ -431,6 +431,7 @@ struct import {
     struct plan plan;
     struct slice *ids; /* by position in plan.people */
     size_t stored, skipped, rejected;
+    bool refused;       /* some, by the gate */
     struct buf *report; /* the "rejected" array's elements */
 };
 
@@ -548,7 +549,7 @@ static enum bourn_err import_skip_equal(struct import *im)
         if (!one->allowed) {
             reject(im, it->row,
                    slice_str("the gate refuses this write: the party lacks a basis, a right or the purpose"));
-            it->skip = true;
+            it->skip = im->refused = true;
             continue;
         }
         if (one->known)
@@ -646,6 +647,8 @@ enum bourn_err handle_import(struct vault *v, const struct request *r, const str
         err = import_store(&im, a);
     if (err)
         goto done;
+    if (im.refused)
+        answer_hold(a, im.plan.people_n);
     answer_json(a, 200);
     buf_printf(&a->body, "{\"stored\":%zu,\"skipped\":%zu,\"rejected\":[", im.stored, im.skipped);
     buf_put_slice(&a->body, buf_slice(&report));
@@ -683,8 +686,9 @@ enum bourn_err handle_lookup(struct vault *v, const struct request *r, const str
     struct slice id;
     uint8_t key[32];
     (void)p;
-    if (json_check(r->body, &body) != BOURN_OK || !json_find(body, "identifier", &value) ||
-        !identifier_of(v, value, &id)) {
+    if (!body_object(r, &body, a))
+        return BOURN_OK;
+    if (!json_find(body, "identifier", &value) || !identifier_of(v, value, &id)) {
         answer_problem(a, 422, "identifier_malformed", "/identifier: 1 to %d bytes, not beginning with ~",
                        SUBJECT_ID_BYTES_MAX);
         return BOURN_OK;
@@ -730,8 +734,9 @@ enum bourn_err handle_subject_new(struct vault *v, const struct request *r, cons
     struct slice ids[IDENTIFIERS_MAX];
     struct plan p;
     size_t at = 0, n = 0, position;
-    bool good = json_check(r->body, &body) == BOURN_OK && json_find(body, "identifiers", &list) &&
-                list.type == JSON_ARRAY;
+    if (!body_object(r, &body, a))
+        return BOURN_OK;
+    bool good = json_find(body, "identifiers", &list) && list.type == JSON_ARRAY;
     while (good && json_next(list, &at, &m)) {
         good = n < IDENTIFIERS_MAX && identifier_of(v, m.value, &ids[n]);
         for (size_t i = 0; good && i < n; i++)
@@ -788,8 +793,9 @@ enum bourn_err handle_identifier(struct vault *v, const struct request *r, const
         answer_problem(a, 403, "crossing_refused", "people are named by parties of the domicile alone");
         return BOURN_OK;
     }
-    if (json_check(r->body, &body) != BOURN_OK || !json_find(body, "identifier", &value) ||
-        !identifier_of(v, value, &id)) {
+    if (!body_object(r, &body, a))
+        return BOURN_OK;
+    if (!json_find(body, "identifier", &value) || !identifier_of(v, value, &id)) {
         answer_problem(a, 422, "identifier_malformed", "/identifier: 1 to %d bytes, not beginning with ~",
                        SUBJECT_ID_BYTES_MAX);
         return BOURN_OK;

@@ -212,8 +212,15 @@ class Table:
              "right_missing")
         case("right: lab posts a consent", self.post(f"/v1/subjects/{self.victim}/consents", {}, **lab), 403, "right_missing")
         case("right: lab lists consents", self.get(f"/v1/subjects/{self.victim}/consents", **lab), 403, "right_missing")
-        case("right: lab searches", self.post("/v1/search", {"collection": "visits", "where": {"ward": "7"}}, **lab), 403,
-             "right_missing")
+        for name, body in (("", {"collection": "visits", "where": {"ward": "7"}}), (" by nothing", {"collection": "visits"}),
+                           (" by a field unknown", {"collection": "visits", "where": {"shoe_size": 1}}),
+                           (" for a field unknown", {"collection": "visits", "fields": ["shoe_size"], "where": {}}),
+                           (" in no collection", {"collection": "nothing", "where": {"ward": "7"}})):
+            case(f"right: lab searches{name}", self.post("/v1/search", body, **lab), 403, "right_missing")
+            case(f"right: lab asks for all{name}", self.post("/v1/disclose", {"where": {}, **body}, **lab), 403, "right_missing")
+            case(f"right: auditor asks for a list{name}",
+                 self.post("/v1/disclose", {**body, "subjects": 7}, token=self.dog, purpose=AUDIT), 403, "right_missing")
+            case(f"purpose: clinic searches{name}", self.post("/v1/search", body, purpose="dpv:Marketing"), 403, "purpose_undeclared")
         case("right: lab makes a person", self.post("/v1/subjects", {"identifiers": ["new-1"]}, **lab), 403, "right_missing")
         case("right: lab adds an identifier",
              self.post(f"/v1/subjects/{self.victim}/identifiers", {"identifier": "new-2"}, **lab), 403, "right_missing")
@@ -404,8 +411,11 @@ class Table:
         case("erase: nobody", request("DELETE", "/v1/subjects/Q999999", self.auth(type_=None)), 404, "subject_unknown")
         case("erase: twice escaped", request("DELETE", f"/v1/subjects/%2525{self.victim}", self.auth(type_=None)), 404,
              "subject_unknown")
-        for path in ("/v1/enrolments", "/v1/enrolments/lookup"):
-            case(f"{path}: malformed", self.post(path, "{"), 400, "json_malformed")
+        victim = f"/v1/subjects/{self.victim}"
+        for path in ("/v1/enrolments", "/v1/enrolments/lookup", "/v1/subjects", "/v1/subjects/lookup", victim + "/identifiers",
+                     victim + "/consent-requests", victim + "/consents"):
+            for name, body in (("malformed", "{"), ("an array", "[]"), ("a member twice", '{"a":1,"a":1}')):
+                case(f"{path.replace(self.victim, '{}')}: {name}", self.post(path, body), 400, "json_malformed")
         case("enrolment code: unknown", self.post("/v1/enrolments/lookup", {"code": "a" * 40}), 404, "code_unknown")
         case("enrolment code: missing", self.post("/v1/enrolments/lookup", {}), 404, "code_unknown")
         case("enrolment code: a list", self.post("/v1/enrolments/lookup", {"code": ["a"]}), 404, "code_unknown")
@@ -429,9 +439,8 @@ class Table:
                 ("an expiry in 900 years", {"expires": "2931-01-01"}, "expires_malformed"),
                 ("an unknown notice", {"notice": "nothing"}, "notice_unknown")):
             case(f"consent request: {name}", self.post(base + "/consent-requests", {**good, **change}), 422, code)
-        case("consent request: malformed", self.post(base + "/consent-requests", "{"), 400, "json_malformed")
         case("consent request: of nobody", self.post("/v1/subjects/Q999999/consent-requests", good), 404, "subject_unknown")
-        for name, body in (("empty", "{}"), ("malformed", "{"), ("an array", "[]"), ("a statement that is none", '{"statement":7}'),
+        for name, body in (("empty", "{}"), ("a statement that is none", '{"statement":7}'),
                            ("a statement of nothing", '{"statement":{}}'), ("a member too many", '{"statement":{},"x":1}'),
                            ("half a signature", '{"statement":{},"signature":"AA"}')):
             case(f"consent: {name}", self.post(base + "/consents", body), 422, "statement_malformed")

@@ -391,7 +391,7 @@ class Api(harness.Test):
         import signing
         post = lambda status, code=None, body=None, **more: self.call("recordConsent", status, code, body=body, **more)
         post(422, "statement_malformed", {"statement": {}})
-        post(422, "statement_malformed", "{")
+        post(422, "statement_malformed", "{}")
         late = "2001-01-01T00:00:00Z"
         for code, change in (
             ("statement_foreign", {"origin": "us.example/ledger"}), ("statement_other_person", {"pii_principal_id": "0" * 32}),

@@ -150,6 +150,7 @@ enum bourn_err cell_ask(struct cell *c, const struct request *r, size_t n)
     for (unsigned ms = 0; ms < 12000 && !all_there(c, n); ms++) {
         usleep(1000);
         TRY(vault_published(c->vault));
+        TRY(vault_release_held(c->vault));
     }
     if (!all_there(c, n))
         TRY(err_set(BOURN_E_UNAVAILABLE, "no answer came"));

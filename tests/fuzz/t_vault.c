@@ -97,6 +97,7 @@ static void settle(void)
     for (int i = 0; i < 20000 && c.answers < c.asked; i++) {
         usleep(200);
         fuzz_ok(vault_published(c.vault));
+        fuzz_ok(vault_release_held(c.vault));
     }
     fuzz_check(c.answers == c.asked); /* once each, no more and no less */
     fuzz_ok(vault_tick(c.vault, &ms));

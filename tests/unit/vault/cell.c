@@ -123,6 +123,8 @@ void cell_ask(struct cell *c, const struct request *r)
     for (int i = 0; i < 2000 && err == BOURN_OK && !c->answered; i++) {
         usleep(1000);
         err = vault_published(c->vault);
+        if (err == BOURN_OK)
+            err = vault_release_held(c->vault);
     }
     if (err == BOURN_OK)
         err = vault_tick(c->vault, &ms);

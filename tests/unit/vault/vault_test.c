@@ -1,5 +1,7 @@
 #include "cell.h"
 
+#include "base/clock.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "cbor/entry.h"
 #include "consent/consent.h"
@@ -813,6 +815,189 @@ static void test_long_names(void **state)
     buf_release(&b);
 }
 
+/* --- answers whose time would tell
+ * -------------------------------------------------------------------------------- */
+
+static uint64_t now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Hands in a read and commits; the time at which its turn began lies before `*began`. */
+static void ask_held(const char *token, const char *purpose, const char *subject, uint64_t *began)
+{
+    struct request r = as(REQ_RECORDS, token, purpose);
+    r.subject = slice_str(subject);
+    r.collection = slice_str("people");
+    c.answered = false;
+    assert_int_equal(vault_handle(c.vault, &r, 1), BOURN_OK);
+    *began = now_ns();
+}
+
+static void test_held(void **state)
+{
+    (void)state;
+    const uint64_t hold = HOLD_US * 1000ull;
+    uint64_t began, before = now_ns();
+    ask_held(lab, "dpv:ResearchAndDevelopment", "nobody", &began);
+    assert_int_equal(vault_commit(c.vault), BOURN_OK);
+    uint64_t due = vault_held_until_ns(c.vault);
+    assert_true(due >= before + hold);
+    if (now_ns() < began + hold) /* or else this machine was busy */
+        assert_true(due <= began + hold);
+    assert_int_equal(vault_release_held(c.vault), BOURN_OK);
+    assert_true(!c.answered || now_ns() >= due);
+    while (now_ns() < due)
+        usleep(100);
+    assert_int_equal(vault_release_held(c.vault), BOURN_OK);
+    assert_true(c.answered);
+    assert_int_equal(c.status, 403);
+    assert_true(vault_held_until_ns(c.vault) == UINT64_MAX);
+    /* work that took longer than that: the next multiple from where it began */
+    before = now_ns();
+    ask_held(lab, "dpv:ResearchAndDevelopment", "nobody", &began);
+    usleep(3 * HOLD_US / 2);
+    uint64_t done = now_ns();
+    assert_int_equal(vault_commit(c.vault), BOURN_OK);
+    due = vault_held_until_ns(c.vault);
+    assert_true(due >= done);
+    uint64_t phase = (due - before) % hold; /* what passed before the clock was read for it */
+    assert_true(phase <= began - before);
+    while (!c.answered) {
+        usleep(100);
+        assert_int_equal(vault_release_held(c.vault), BOURN_OK);
+    }
+    assert_true(now_ns() >= due);
+    /* what is allowed, and who is not there for a party that may know it, go out at once */
+    ask_held(clinic, "dpv:ServiceProvision", "nobody", &began);
+    assert_int_equal(vault_commit(c.vault), BOURN_OK);
+    assert_true(c.answered);
+    assert_int_equal(c.status, 404);
+}
+
+/* A list that names many is held for longer, lets those behind it out before it, and is not lost at the end.
+ */
+static void test_held_in_order(void **state)
+{
+    (void)state;
+    uint64_t began, answers;
+    struct buf b;
+    struct request r = as(REQ_DISCLOSE, lab, "dpv:ResearchAndDevelopment");
+    buf_init(&b, 1 << 16);
+    buf_put_str(&b, "{\"collection\":\"people\",\"subjects\":[\"nobody\"");
+    for (int i = 0; i < 20 * HOLD_NAMES; i++)
+        buf_put_str(&b, ",\"nobody\"");
+    buf_put_str(&b, "]}");
+    r.body = buf_slice(&b);
+    answers = c.answers;
+    assert_int_equal(vault_handle(c.vault, &r, 1), BOURN_OK);
+    ask_held(lab, "dpv:ResearchAndDevelopment", "nobody", &began);
+    assert_int_equal(vault_commit(c.vault), BOURN_OK);
+    assert_int_equal(c.answers, answers);
+    uint64_t due = vault_held_until_ns(c.vault);
+    while (c.answers == answers) {
+        usleep(100);
+        assert_int_equal(vault_release_held(c.vault), BOURN_OK);
+    }
+    assert_int_equal(c.answers, answers + 1);
+    assert_int_equal(c.status, 403);
+    assert_true(vault_held_until_ns(c.vault) > due);
+    assert_true(vault_held_until_ns(c.vault) != UINT64_MAX);
+    cell_close(&c);
+    assert_int_equal(c.answers, answers + 2);
+    assert_int_equal(c.status, 200);
+    cell_open(&c);
+    buf_release(&b);
+}
+
+/* Whether a request's answer is held; the answer is in c afterwards. */
+static bool is_held(const struct request *r)
+{
+    c.answered = false;
+    assert_int_equal(vault_handle(c.vault, r, 1), BOURN_OK);
+    assert_int_equal(vault_commit(c.vault), BOURN_OK);
+    bool held = !c.answered;
+    while (!c.answered) {
+        usleep(100);
+        assert_int_equal(vault_release_held(c.vault), BOURN_OK);
+    }
+    return held;
+}
+
+static void test_what_is_held(void **state)
+{
+    (void)state;
+    char border[128], desk[128];
+    party("{\"name\":\"border\",\"kind\":\"app\",\"jurisdiction\":\"US\",\"purposes\":[{\"purpose\":\"dpv:"
+          "ResearchAndDevelopment\"}],\"rights\":[\"read\",\"write\",\"search\"]}",
+          border);
+    party("{\"name\":\"finder\",\"kind\":\"app\",\"jurisdiction\":\"CN\",\"purposes\":[{\"purpose\":\"dpv:"
+          "ServiceProvision\",\"ground\":\"dpv:Contract\"}],\"rights\":[\"read\",\"write\",\"search\"]}",
+          desk);
+    import("{\"id\":\"h\",\"name\":\"Hal\",\"born\":\"\"}\n", "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    static const char one[] = "{\"collection\":\"people\",\"subjects\":[\"h\"]}",
+                      two[] = "{\"collection\":\"people\",\"subjects\":[\"h\",\"nobody\"]}",
+                      record[] = "{\"id\":\"h\",\"name\":\"Ha\"}",
+                      line[] = "{\"id\":\"h\",\"name\":\"Ha\"}\n",
+                      where[] = "{\"collection\":\"found\",\"where\":{\"name\":\"Nobody\"}}";
+    static const struct {
+        uint32_t op, status;
+        uint64_t number;
+        const char *body;
+        bool border, held; /* which party asks */
+    } rows[] = {
+        {REQ_RECORDS, 403, 0, "", true, true},
+        {REQ_RECORD, 403, 1, "", true, true},
+        {REQ_RECORD_NEW, 403, 0, record, true, true},
+        {REQ_RECORD_PUT, 403, 1, record, true, true},
+        {REQ_RECORD_PATCH, 403, 1, record, true, true},
+        {REQ_RECORD_DELETE, 403, 1, "", true, true},
+        {REQ_IMPORT, 200, 0, line, true, true},
+        {REQ_DISCLOSE, 200, 0, one, true, true},
+        {REQ_DISCLOSE, 200, 0, where, true, true},
+        {REQ_SEARCH, 200, 0, where, true, true},
+        {REQ_ENROLMENT_LOOK, 404, 0, "{\"code\":\"none\"}", true, true},
+        {REQ_RECORDS, 200, 0, "", false, false},
+        {REQ_RECORD, 404, 99, "", false, false},
+        {REQ_RECORD_NEW, 201, 0, record, false, false},
+        {REQ_IMPORT, 200, 0, line, false, false},
+        {REQ_DISCLOSE, 200, 0, one, false, false},
+        {REQ_DISCLOSE, 200, 0, two, false, true}, /* who it does not disclose may be there or not */
+        {REQ_SEARCH, 200, 0, where, false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct request r = rows[i].border ? as(rows[i].op, border, "dpv:ResearchAndDevelopment")
+                                          : as(rows[i].op, desk, "dpv:ServiceProvision");
+        r.subject = slice_str("h");
+        r.collection = slice_str("people");
+        r.path = slice_str("id");
+        r.number = rows[i].number;
+        r.body = slice_str(rows[i].body);
+        bool held = is_held(&r);
+        if (c.status != rows[i].status || held != rows[i].held)
+            fail_msg("row %zu: %s: %u %s %s, held %d", i, request_op_name(r.op), c.status, c.code, c.detail,
+                     held);
+    }
+}
+
+/* With as many as may be held, no more is taken until the first of them left. */
+static void test_held_limit(void **state)
+{
+    (void)state;
+    uint64_t answers = c.answers, asked = 0, began;
+    for (; asked < HELD_ANSWERS_MAX && c.answers == answers; asked++) {
+        assert_false(vault_batch_full(c.vault));
+        ask_held(lab, "dpv:ResearchAndDevelopment", "nobody", &began);
+        assert_int_equal(vault_commit(c.vault), BOURN_OK);
+    }
+    assert_true(vault_batch_full(c.vault));
+    while (c.answers < answers + asked) {
+        assert_int_equal(vault_release_held(c.vault), BOURN_OK);
+        usleep(100);
+    }
+    assert_false(vault_batch_full(c.vault));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -833,6 +1018,10 @@ int main(void)
         cmocka_unit_test(test_evidence_of_a_fresh_checkpoint),
         cmocka_unit_test(test_named_twice),
         cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_held),
+        cmocka_unit_test(test_held_in_order),
+        cmocka_unit_test(test_what_is_held),
+        cmocka_unit_test(test_held_limit),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
