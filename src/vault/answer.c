@@ -8,20 +8,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { SPARE_MAX = 256, SPARE_BYTES_MAX = 16 << 10 };
+
 struct answer *answer_new(struct vault *v, const struct request *r, uint64_t route)
 {
-    struct answer *a = calloc(1, sizeof *a);
-    if (!a)
-        return NULL;
+    struct answer_pool *pool = &v->spare_answers;
+    struct answer *a = pool->first;
+    if (a) {
+        pool->first = a->next;
+        pool->n--;
+        *a = (struct answer){.pool = pool, .detail = a->detail, .missing = a->missing, .body = a->body};
+    } else {
+        a = calloc(1, sizeof *a);
+        if (!a)
+            return NULL;
+        a->pool = pool;
+        buf_init(&a->detail, 2048);
+        buf_init(&a->missing, 64 * 1024);
+        buf_init_secret(&a->body, REPLY_BYTES_MAX);
+    }
     a->route = route;
     a->op = r->op <= REQ_OP_MAX ? r->op : 0;
     a->id = r->id;
     a->receipt = REPLY_NO_RECEIPT;
     a->status = 500;
     a->code = "internal"; /* a handler that forgets to answer fails closed */
-    buf_init(&a->detail, 2048);
-    buf_init(&a->missing, 64 * 1024);
-    buf_init_secret(&a->body, REPLY_BYTES_MAX);
     *v->answers_tail = a;
     v->answers_tail = &a->next;
     return a;
@@ -34,13 +45,38 @@ void answer_withhold(struct answer *a)
     a->wait_signed = false;
 }
 
-void answer_free(struct answer *a)
+static void destroy(struct answer *a)
 {
-    answer_withhold(a);
     buf_release(&a->detail);
     buf_release(&a->missing);
     buf_release(&a->body);
     free(a);
+}
+
+void answer_free(struct answer *a)
+{
+    struct answer_pool *pool = a->pool;
+    answer_withhold(a);
+    if (pool->n == SPARE_MAX || a->body.size > SPARE_BYTES_MAX || a->missing.size > SPARE_BYTES_MAX) {
+        destroy(a);
+        return;
+    }
+    buf_clear(&a->detail);
+    buf_clear(&a->missing);
+    buf_clear(&a->body);
+    a->next = pool->first;
+    pool->first = a;
+    pool->n++;
+}
+
+void answer_pool_free(struct answer_pool *pool)
+{
+    struct answer *next;
+    for (struct answer *a = pool->first; a; a = next) {
+        next = a->next;
+        destroy(a);
+    }
+    *pool = (struct answer_pool){0};
 }
 
 void answer_problem(struct answer *a, uint32_t status, const char *code, const char *detail, ...)
@@ -78,7 +114,10 @@ bool body_object(const struct request *r, struct json_value *body, struct answer
 
 static enum bourn_err send_now(struct vault *v, struct answer *a)
 {
-    if (a->release && release_open(v, a->release, &a->body) != BOURN_OK) {
+    enum bourn_err err = a->release ? release_open(v, a->release, &a->body) : BOURN_OK;
+    if (err == BOURN_E_NOT_FOUND) {
+        answer_problem(a, 404, "subject_unknown", "the cell holds nobody by this identifier");
+    } else if (err) {
         log_error("a stored record does not open: %s; restore it from backup", err_text());
         answer_problem(a, 500, "record_damaged", "a stored record does not open; the operator was told");
     }

@@ -92,7 +92,12 @@ struct release {
 };
 #define RELEASE_BYTES_MAX (8u << 20) /* sealed bytes of one page */
 
+struct answer_pool { /* those that are not in use keep their memory */
+    struct answer *first;
+    size_t n;
+};
 struct answer {
+    struct answer_pool *pool;
     struct answer *next;
     uint32_t op; /* of its request */
     uint64_t route, id, receipt, etag;
@@ -187,6 +192,7 @@ struct vault {
     struct answer *waiting;          /* durable, waiting for the signature */
     struct answer *held, *held_last; /* held back, by due_ns */
     size_t held_n, held_bytes;
+    struct answer_pool spare_answers;
     struct release_pool releases;
     struct buf plain; /* a sealed state while it is decoded */
     struct known_token tokens[TOKENS_KNOWN];
@@ -198,7 +204,8 @@ struct vault {
 
 /* answer.c: every handler makes exactly one answer. */
 struct answer *answer_new(struct vault *v, const struct request *r, uint64_t route);
-void answer_free(struct answer *a);
+void answer_free(struct answer *a); /* wipes it, and gives it back to its pool */
+void answer_pool_free(struct answer_pool *pool);
 void answer_withhold(struct answer *a); /* forgets what would have been released */
 void answer_problem(struct answer *a, uint32_t status, const char *code, const char *detail, ...)
     __attribute__((format(printf, 4, 5)));
@@ -222,7 +229,8 @@ enum bourn_err release_add(struct release *rel, const struct subject *s, const u
                            const struct record_row *row, struct slice name) BOURN_MUST_USE;
 enum bourn_err release_add_none(struct release *rel, struct slice name) BOURN_MUST_USE;
 void release_field(struct release *rel, struct slice name);
-/* Opens all of it into out, as JSON of its form. Only after the entry is durable. */
+/* Opens all of it into out, as JSON of its form. Only after the entry is durable. BOURN_E_NOT_FOUND: the one
+ * person was erased in the meantime. */
 enum bourn_err release_open(struct vault *v, const struct release *rel, struct buf *out) BOURN_MUST_USE;
 
 /* batch.c */

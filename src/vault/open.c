@@ -270,6 +270,7 @@ static void free_all(struct vault *v)
     buf_release(&v->entry_bytes);
     buf_release(&v->row_bytes);
     buf_release(&v->plain);
+    answer_pool_free(&v->spare_answers);
     release_pool_free(&v->releases);
     arena_release(&v->arena);
     crypto_wipe(v, sizeof *v);

@@ -221,6 +221,13 @@ out:
     return err;
 }
 
+/* Nothing of it is disclosed: it never was to be, or its key was destroyed while the answer waited for its
+ * signature. */
+static bool withheld(const struct vault *v, const struct release_record *rec)
+{
+    return !rec->len || prev_generation(v->prev, rec->number) == PREV_ERASED;
+}
+
 static enum bourn_err put_record(struct vault *v, struct buf *out, const struct release *rel,
                                  const struct release_record *rec)
 {
@@ -231,8 +238,7 @@ static enum bourn_err put_record(struct vault *v, struct buf *out, const struct 
         json_put_string(out, name);
         buf_put_str(out, ",");
     }
-    /* The key may have been destroyed while the answer waited for its signature. */
-    if (!rec->len || prev_generation(v->prev, rec->number) == PREV_ERASED) {
+    if (withheld(v, rec)) {
         buf_put_str(out, "\"code\":\"not_disclosed\"}");
         return BOURN_OK;
     }
@@ -248,16 +254,21 @@ static enum bourn_err put_record(struct vault *v, struct buf *out, const struct 
 
 enum bourn_err release_open(struct vault *v, const struct release *rel, struct buf *out)
 {
-    enum {
-        AROUND_BYTES = 96
-    }; /* of a record without its name: so that what is secret is not moved as it grows */
+    enum { AROUND_BYTES = 96 }; /* of a record, without its name */
+    const char *comma = "";
     bool array = rel->form == RELEASE_LIST || rel->form == RELEASE_FOUND;
+    /* At once, so that what is secret is not moved as it grows. */
     buf_reserve(out, rel->sealed.n + rel->names.n + rel->n * AROUND_BYTES + AROUND_BYTES);
+    if (rel->form == RELEASE_ONE && withheld(v, &rel->records[0]))
+        return BOURN_E_NOT_FOUND;
     if (array)
         buf_put_str(out, "{\"records\":[");
     for (size_t i = 0; i < rel->n; i++) {
-        if (array && i)
-            buf_put_str(out, ",");
+        if (array && withheld(v, &rel->records[i]))
+            continue;
+        if (array)
+            buf_put_str(out, comma);
+        comma = ",";
         enum bourn_err err = put_record(v, out, rel, &rel->records[i]);
         if (err)
             return err;

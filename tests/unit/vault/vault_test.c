@@ -782,6 +782,46 @@ static void test_evidence_of_a_fresh_checkpoint(void **state)
     assert_int_equal(c.status, 400);
 }
 
+/* Whoever is erased while an answer about them waits for its checkpoint is left out of it. */
+static void test_erased_while_an_answer_waits(void **state)
+{
+    (void)state;
+    struct request asks[2];
+    for (int i = 0; i < 2; i++) {
+        import("{\"id\":\"late\",\"name\":\"Leo\",\"born\":\"\"}\n",
+               "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+        enrol("late");
+        consent("late", secret, 201);
+        asks[i] = as(i ? REQ_RECORD : REQ_RECORDS, lab, "dpv:ResearchAndDevelopment");
+        asks[i].subject = slice_str("late");
+        asks[i].collection = slice_str("people");
+        asks[i].number = (uint64_t)i;
+        cell_ask(&c, &asks[i]);
+        assert_int_equal(c.status, 200);
+        assert_non_null(strstr(c.body, "Leo"));
+        __atomic_store_n(&ledger_full, true, __ATOMIC_SEQ_CST);
+        uint64_t before = c.answers;
+        assert_int_equal(vault_handle(c.vault, &asks[i], 1), BOURN_OK);
+        assert_int_equal(vault_commit(c.vault), BOURN_OK);
+        assert_int_equal(c.answers, before); /* it waits */
+        struct request erase = as(REQ_ERASE, clinic, "");
+        erase.subject = slice_str("late");
+        cell_ask(&c, &erase);
+        assert_int_equal(c.status, 200);
+        __atomic_store_n(&ledger_full, false, __ATOMIC_SEQ_CST);
+        for (int k = 0; k < 5000 && c.answers < before + 2; k++) {
+            usleep(1000);
+            assert_int_equal(vault_published(c.vault), BOURN_OK);
+        }
+        assert_int_equal(c.answers, before + 2);
+        assert_int_equal(c.status, i ? 404 : 200);
+        if (i)
+            assert_string_equal(c.code, "subject_unknown");
+        else
+            assert_string_equal(c.body, "{\"records\":[],\"next\":null}");
+    }
+}
+
 /* A party that names a person twice gets one row, and the ledger stays whole. */
 static void test_named_twice(void **state)
 {
@@ -1016,6 +1056,7 @@ int main(void)
         cmocka_unit_test(test_schema_changes),
         cmocka_unit_test(test_full_ledger),
         cmocka_unit_test(test_evidence_of_a_fresh_checkpoint),
+        cmocka_unit_test(test_erased_while_an_answer_waits),
         cmocka_unit_test(test_named_twice),
         cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_held),
