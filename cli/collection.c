@@ -21,7 +21,8 @@ const char help_collection_add[] =
     "  --infer      looks at every value of FILE (- is standard input) and takes the narrowest type that "
     "all\n"
     "               of them have as they are written; an empty value fits every type. What was guessed is\n"
-    "               said. Nested objects and arrays are of type json\n"
+    "               said. Nested objects and arrays are of type json. Of a collection that is there,\n"
+    "               fields stay required, sensitive and searchable, and the retention stays\n"
     "  --schema     fields: [{name: …, type: text|integer|decimal|boolean|date|datetime|json,\n"
     "               required: true, sensitive: true, searchable: true}, …], renamed: [{from: …, to: …}, …],\n"
     "               sensitive: true, retention_days: N\n"
@@ -226,6 +227,54 @@ static enum bourn_err rename_field(struct schema *s, const char *word)
     return schema_rename(s, from, equals + 1);
 }
 
+static bool says(struct json_value object, const char *name)
+{
+    struct json_value v;
+    return json_find(object, name, &v) && v.type == JSON_BOOL && v.raw.p[0] == 't';
+}
+
+static void keep_field(struct schema *s, struct json_value old)
+{
+    static const struct {
+        const char *name;
+        uint32_t flag;
+    } flags[] = {
+        {"required", FIELD_REQUIRED}, {"sensitive", FIELD_SENSITIVE}, {"searchable", FIELD_SEARCHABLE}};
+    struct json_value name;
+    for (size_t i = 0; json_find(old, "name", &name) && i < s->fields_n; i++)
+        for (size_t k = 0; k < 3; k++)
+            if (json_string_is(name.raw, slice_str(s->field[i].name)) && says(old, flags[k].name)) {
+                s->field[i].flags |= flags[k].flag;
+                cli_note("%s stays %s, as the collection says now", s->field[i].name, flags[k].name);
+            }
+}
+
+/* Data says nothing about what is searchable, sensitive or how long it is kept: of a collection that is
+ * there, an inferred schema takes that over. */
+static int keep_what_data_cannot_say(const char *cell, const char *name, struct schema *s)
+{
+    struct request r = {.id = 1, .op = REQ_ADMIN_COLLECTIONS};
+    struct json_value v, list, named, fields, seconds;
+    struct json_member c, f;
+    struct buf answer;
+    size_t at = 0;
+    buf_init(&answer, REPLY_BYTES_MAX);
+    int code = cell_call(cell, &r, &answer, &v);
+    while (code == CLI_DONE && json_find(v, "collections", &list) && json_next(list, &at, &c)) {
+        if (!json_find(c.value, "name", &named) || !json_string_is(named.raw, slice_str(name)))
+            continue;
+        for (size_t k = 0; json_find(c.value, "fields", &fields) && json_next(fields, &k, &f);)
+            keep_field(s, f.value);
+        s->sensitive = s->sensitive || says(c.value, "sensitive");
+        if (json_find(c.value, "retention_s", &seconds) && decimal_get(seconds.raw, &s->retention_s) &&
+            s->retention_s)
+            cli_note("the retention stays %llu s, as the collection says now",
+                     (unsigned long long)s->retention_s);
+    }
+    buf_release(&answer);
+    return code;
+}
+
 int cmd_collection_add(int argc, char **argv)
 {
     enum { INFER, SCHEMA, FORMAT, SENSITIVE, RETENTION, JSON, RENAME, OPTIONS };
@@ -265,6 +314,9 @@ int cmd_collection_add(int argc, char **argv)
         err = rename_field(&s, renames[i]);
     if (err != BOURN_OK)
         return cli_err(err);
+    int code = set[INFER] ? keep_what_data_cannot_say(words[0], words[1], &s) : CLI_DONE;
+    if (code != CLI_DONE)
+        return code;
     s.sensitive = s.sensitive || set[SENSITIVE];
     if (days)
         s.retention_s = days * 86400;

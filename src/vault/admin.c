@@ -446,6 +446,8 @@ enum bourn_err handle_collections(struct vault *v, const struct request *r, cons
     answer_json(a, 200);
     buf_put_str(&a->body, "{\"collections\":[");
     for (size_t i = 0; (c = world_collection_at(v->world, i)); i++) {
+        const struct world_collection *present = world_collection(v->world, c->name, v->now);
+        c = present ? present : c;
         buf_put_str(&a->body, i ? ",{\"name\":" : "{\"name\":");
         json_put_string(&a->body, c->name);
         buf_printf(&a->body,

@@ -182,6 +182,25 @@ class Schema(harness.Test):
         got = self.ok(self.home("GET", self.cell.records_path("z", "inferred")))["records"]
         self.assertEqual([r["data"] for r in got], [{"id": "z", "place": "Turpan"}, {"id": "z", "place": "Aksu", "since": "2001-01-01"}])
 
+    def test_7_an_inferred_schema_keeps_what_data_cannot_say(self):
+        """And `collection list` shows the version that holds now."""
+        text = ("retention_days: 400\nsensitive: true\nfields:\n  - { name: id, type: text, required: true }\n"
+                "  - { name: note, type: text, searchable: true, sensitive: true }\n")
+        self.add(text, name="kept")
+        rows = os.path.join(self.tmp, "kept.csv")
+        with open(rows, "w") as f:
+            f.write("id,note,more\nk1,a,b\n")
+        said = harness.run("bourn", "collection", "add", self.cell.path, "kept", "--infer", rows)
+        self.assertIn("note stays searchable", said.stderr)
+        listed = lambda: {c["name"]: c for c in
+                          json.loads(harness.run("bourn", "collection", "list", self.cell.path, "--json").stdout)["collections"]}
+        self.assertEqual(listed()["kept"]["version"], 1)
+        time.sleep(DELAY_S + 1)
+        now = listed()["kept"]
+        self.assertEqual((now["version"], now["sensitive"], now["retention_s"]), (2, True, 400 * 86400))
+        fields = {f["name"]: (f["required"], f["sensitive"], f["searchable"]) for f in now["fields"]}
+        self.assertEqual(fields, {"id": (True, False, False), "note": (False, True, True), "more": (False, False, False)})
+
     def test_8_the_same_after_a_restart(self):
         before = {who: self.records(who) for who in ("a", "b", "c", "n", "early")}
         self.cell.kill()
