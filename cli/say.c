@@ -43,7 +43,7 @@ void cli_note(const char *fmt, ...)
 
 int cli_out(struct slice text)
 {
-    if (fwrite(text.p, 1, text.n, stdout) != text.n || fflush(stdout) != 0)
+    if ((text.n && fwrite(text.p, 1, text.n, stdout) != text.n) || fflush(stdout) != 0)
         return cli_fail(CLI_REFUSED, "cannot write to standard output: %s", strerror(errno));
     return CLI_DONE;
 }
