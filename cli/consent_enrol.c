@@ -116,6 +116,12 @@ static int enrolled(struct json_value answer, const struct consent_args *a, cons
     }
     buf_put_u8(&b, '\n');
     int code = cli_out(buf_slice(&b));
+    buf_clear(&raw);
+    if (!a->json && cli_member(answer, "label", &raw)) {
+        buf_clear(&b);
+        cli_printable(&b, buf_slice(&raw));
+        cli_note("keep your label there, with which you ask for a copy: %.*s", SLICE_ARG(buf_slice(&b)));
+    }
     buf_release(&raw);
     buf_release(&b);
     return code;

@@ -4,13 +4,9 @@
 #include "base/text.h"
 #include "cell.h"
 #include "fetch.h"
+#include "outfile.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 const char help_export[] =
     "bourn export CELL SUBJECT|- --collection NAME … --purpose TERM --out FILE|-\n"
@@ -146,42 +142,16 @@ out:
     return err;
 }
 
-/* The file appears under its name once it is whole. */
 static enum bourn_err write_file(struct export *x, struct slice subject)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    const char *to = x->set[OUT];
-    bool file = strcmp(to, "-") != 0;
-    struct buf part;
-    int fd = -1;
-    buf_init(&part, 8192);
-    buf_printf(&part, "%s.XXXXXX", to);
-    buf_put_u8(&part, 0);
-    TRY(buf_check(&part));
-    char *name = (char *)part.p;
-    if (file && access(to, F_OK) == 0) {
-        err = err_set(BOURN_E_EXISTS, "%s is there already: it is never written over", to);
-        goto out;
-    }
-    if (file && (fd = mkostemp(name, O_CLOEXEC)) < 0) {
-        err = err_sys(BOURN_E_IO, "cannot make %s", to);
-        goto out;
-    }
-    x->out = file ? fdopen(fd, "w") : stdout;
-    if (!x->out)
-        err = err_set(BOURN_E_MEMORY, "out of memory");
-    if (err == BOURN_OK)
-        err = subject.p ? one_person(x, subject) : people_of_input(x);
-    if (err == BOURN_OK && (fflush(x->out) != 0 || (file && fsync(fd) != 0)))
-        err = err_sys(BOURN_E_IO, "cannot write %s", to);
-    if (err == BOURN_OK && file && link(name, to) != 0)
-        err = err_sys(errno == EEXIST ? BOURN_E_EXISTS : BOURN_E_IO, "cannot make %s", to);
-    if (file && x->out)
-        fclose(x->out);
-    if (file)
-        unlink(name);
+    struct outfile file;
+    TRY(outfile_open(&file, x->set[OUT]));
+    x->out = file.f;
+    TRY(subject.p ? one_person(x, subject) : people_of_input(x));
+    TRY(outfile_done(&file));
 out:
-    buf_release(&part);
+    outfile_close(&file);
     return err;
 }
 

@@ -22,6 +22,8 @@ static const struct cli_command commands[] = {
     {"consent", "key", cmd_consent_key, "make a person's signing key", help_consent_key},
     {"consent", "enrol", cmd_consent_enrol, "prove possession of a key, so that it becomes the person's",
      help_consent_enrol},
+    {"consent", "export", cmd_consent_export, "take a copy of all that a cell holds about you",
+     help_consent_export},
     {"consent", "sign", cmd_consent_sign, "sign a consent, offline", help_consent_sign},
     {"consent", "show", cmd_consent_show, "show a statement in words and check its signature",
      help_consent_show},

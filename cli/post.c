@@ -1,5 +1,7 @@
 #include "post.h"
 
+#include "base/text.h"
+
 #include <curl/curl.h>
 
 bool post_url_ok(const char *url)
@@ -23,15 +25,30 @@ bool post_url_ok(const char *url)
     return ok;
 }
 
-static size_t take(char *p, size_t size, size_t n, void *ctx)
+struct exchange {
+    CURL *curl;
+    post_take take; /* NULL: everything goes into *answer */
+    void *ctx;
+    struct buf *answer;
+    bool gave_up;
+};
+
+static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 {
-    struct buf *b = ctx;
-    buf_put(b, p, size * n);
-    return b->failed ? 0 : size * n;
+    struct exchange *x = ctx;
+    long status = 0;
+    curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (x->take && status == 200) {
+        x->gave_up = !x->take(x->ctx, slice_of(p, size * n));
+        return x->gave_up ? 0 : size * n;
+    }
+    buf_put(x->answer, p, size * n);
+    return x->answer->failed ? 0 : size * n;
 }
 
-enum bourn_err post_json(const char *url, const char *path, struct slice body, long *status,
-                         struct buf *answer)
+/* POSTs a body, or GETs without one. */
+static enum bourn_err perform(struct exchange *x, const char *url, const char *path, struct slice body,
+                              long *status)
 {
     size_t n = strlen(url);
     while (n && url[n - 1] == '/')
@@ -45,30 +62,67 @@ enum bourn_err post_json(const char *url, const char *path, struct slice body, l
     buf_put_str(&to, path);
     buf_put_u8(&to, 0);
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    CURL *c = curl_easy_init();
+    CURL *c = x->curl;
     enum bourn_err err =
         !c || !headers || to.failed ? err_set(BOURN_E_MEMORY, "cannot prepare the request") : BOURN_OK;
     if (err == BOURN_OK) {
         curl_easy_setopt(c, CURLOPT_URL, (char *)to.p);
         curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-        curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-        curl_easy_setopt(c, CURLOPT_POSTFIELDS, (const char *)body.p);
-        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
-        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
-        curl_easy_setopt(c, CURLOPT_WRITEDATA, answer);
+        if (body.n) {
+            curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+            curl_easy_setopt(c, CURLOPT_POSTFIELDS, (const char *)body.p);
+            curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+        }
+        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+        curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
         curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 10L);
-        curl_easy_setopt(c, CURLOPT_TIMEOUT, 60L);
+        if (x->take) { /* as long as something comes */
+            curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+            curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, 60L);
+        } else {
+            curl_easy_setopt(c, CURLOPT_TIMEOUT, 60L);
+        }
         curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
         if (strncmp(url, "http:", 5) == 0)
             curl_easy_setopt(c, CURLOPT_PROXY, ""); /* never by way of another machine */
         CURLcode got = curl_easy_perform(c);
-        if (got != CURLE_OK)
-            err = err_set(BOURN_E_UNAVAILABLE, "no answer from %s: %s", url, curl_easy_strerror(got));
+        if (x->gave_up)
+            err = err_set(BOURN_E_IO, "cannot write what %s answers", url);
+        else if (got != CURLE_OK)
+            err = err_set(BOURN_E_UNAVAILABLE, "no answer from %s, or only a part of it: %s", url,
+                          curl_easy_strerror(got));
         else
             curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, status);
     }
-    curl_easy_cleanup(c);
     curl_slist_free_all(headers);
     buf_release(&to);
     return err;
+}
+
+enum bourn_err post_json(const char *url, const char *path, struct slice body, long *status,
+                         struct buf *answer)
+{
+    struct exchange x = {.curl = curl_easy_init(), .answer = answer};
+    enum bourn_err err = perform(&x, url, path, body, status);
+    curl_easy_cleanup(x.curl);
+    return err;
+}
+
+enum bourn_err post_stream(const char *url, const char *path, struct slice body, post_take take, void *ctx,
+                           long *status, struct buf *answer, uint64_t *receipt)
+{
+    struct exchange x = {.curl = curl_easy_init(), .take = take, .ctx = ctx, .answer = answer};
+    struct curl_header *h;
+    enum bourn_err err = perform(&x, url, path, body, status);
+    *receipt = UINT64_MAX;
+    if (err == BOURN_OK && curl_easy_header(x.curl, "Bourn-Receipt", 0, CURLH_HEADER, -1, &h) == CURLHE_OK &&
+        !decimal_get(slice_str(h->value), receipt))
+        *receipt = UINT64_MAX;
+    curl_easy_cleanup(x.curl);
+    return err;
+}
+
+enum bourn_err post_get(const char *url, const char *path, long *status, struct buf *answer)
+{
+    return post_json(url, path, slice_of(NULL, 0), status, answer);
 }

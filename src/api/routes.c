@@ -27,6 +27,7 @@ static const struct route routes[] = {
     {"POST", "/v1/subjects/{s}/consents", REQ_CONSENT, ROUTE_TOKEN | ROUTE_BODY | ROUTE_KEY},
     {"GET", "/v1/subjects/{s}/consents", REQ_CONSENTS, ROUTE_TOKEN},
     {"DELETE", "/v1/subjects/{s}/consents/{n}", REQ_WITHDRAW, ROUTE_TOKEN | ROUTE_KEY},
+    {"POST", "/v1/export", REQ_EXPORT, ROUTE_BODY},
     {"GET", "/v1/party", REQ_WHOAMI, ROUTE_TOKEN},
     {"GET", "/ledger/tile/rows/*", REQ_ROWS_FILE, ROUTE_TOKEN},
     {"GET", "/ledger/checkpoint*", REQ_LEDGER_FILE, 0},

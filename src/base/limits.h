@@ -33,9 +33,10 @@
 #define CONSENT_LIST_MAX 16  /* purposes, recipients, destinations or collections of one consent */
 #define CONSENT_YEARS_MAX 50 /* longest time a consent may run */
 #define STATEMENT_BYTES_MAX (16u << 10)
-#define STATEMENT_AGE_S_MAX 604800   /* a consent statement is accepted for this long after its issue */
-#define KEY_STATEMENT_SKEW_S_MAX 900 /* proof of possession: distance of its time from the cell's */
-#define FIELD_LIST_BYTES_MAX 16384   /* names of fields joined by commas */
+#define STATEMENT_AGE_S_MAX 604800       /* a consent statement is accepted for this long after its issue */
+#define KEY_STATEMENT_SKEW_S_MAX 900     /* proof of possession: distance of its time from the cell's */
+#define EXPORT_STATEMENT_AGE_S_MAX 86400 /* a person's own copy begins and ends this long after its issue */
+#define FIELD_LIST_BYTES_MAX 16384       /* names of fields joined by commas */
 #define IDEMPOTENCY_KEY_BYTES_MAX 255
 #define ENROLMENT_CODE_TTL_S 86400
 #define TOKEN_TTL_DAYS_DEFAULT 365

@@ -109,9 +109,13 @@ static const char *check_row(uint32_t kind, const struct row *r, uint64_t has)
         must |= KEY_BIT(R_KEY);
     if (kind == ENTRY_CONSENT && r->grade == GRADE_SUBJECT_SIGNED)
         must |= KEY_BIT(R_KEY);
+    if (kind == ENTRY_EXPORTED) /* a copy begins with a statement, and goes on from there */
+        must |= has & KEY_BIT(R_COPY) ? KEY_BIT(R_COPY) : KEY_BIT(R_EVIDENCE) | KEY_BIT(R_ISSUED);
     if ((has & must) != must)
         return "a key that this kind needs is missing";
-    uint64_t may = kind == ENTRY_KEY || kind == ENTRY_CONSENT ? 0 : s->row_may;
+    uint64_t may = kind == ENTRY_KEY || kind == ENTRY_CONSENT ? 0
+                   : kind == ENTRY_EXPORTED                   ? KEY_BIT(R_RECORDS)
+                                                              : s->row_may;
     if (has & ~(must | may))
         return "a key that this kind does not have";
     if (kind == ENTRY_CONSENT && r->grade != GRADE_SUBJECT_SIGNED && r->grade != GRADE_OPERATOR_ATTESTED)

@@ -21,7 +21,7 @@ enum entry_kind {
     ENTRY_KEY = 8,
     ENTRY_CONSENT = 9,
     ENTRY_WITHDRAWN = 10,
-    ENTRY_APPROVAL = 11, /* reserved from here where not written yet: 11, 12, 17, 18, 20-29 */
+    ENTRY_APPROVAL = 11, /* reserved from here where not written yet: 11, 12, 17, 18, 22-29 */
     ENTRY_REVOKED = 12,
     ENTRY_STORED = 13,
     ENTRY_DELETED = 14,
@@ -223,12 +223,13 @@ enum row_key {
     R_GRADE = 14,
     R_CONSENT = 15, /* withdrawn: index of the consent entry */
     R_STORED = 16,  /* stored: id, version, commitment a record */
-    R_RECORDS = 17, /* disclosed, deleted: id and version a record */
+    R_RECORDS = 17, /* disclosed, deleted, expired, exported: id and version a record */
     R_VOUCHER = 18, /* key: kind and reference */
     R_ACTION = 19,  /* key: 1 added, 2 replaces, 3 revoked */
-    R_KEY = 20,     /* key (replaces, revoked) and consent (subject-signed): index of the key entry meant */
-    R_ISSUED = 21,  /* consent: time of issue in the statement */
-    R_KEY_MAX = 21,
+    R_KEY = 20,     /* key (replaces, revoked), consent (subject-signed), exported: the key entry meant */
+    R_ISSUED = 21,  /* consent, exported: time of issue in the statement */
+    R_COPY = 22,    /* exported: index of the entry that the copy began with; absent in that one */
+    R_KEY_MAX = 22,
 };
 struct row_basis {
     uint32_t grade; /* enum grade */
@@ -251,7 +252,7 @@ struct row {
     size_t purposes_n, destinations_n, collections_n;
     const uint64_t *recipients;
     size_t recipients_n;
-    uint64_t expires, issued, notice, consent, key;
+    uint64_t expires, issued, notice, consent, key, copy;
     uint32_t grade, action, voucher;
     uint64_t voucher_ref;
     const struct row_record *stored, *records;
@@ -279,7 +280,7 @@ bool bundle_next(struct slice in, size_t *at, struct slice *entry);
 bool row_groups_next(struct slice in, size_t *at, struct slice *group);
 
 /* Evidence: what a replay opens. */
-enum evidence_kind { EVIDENCE_CONSENT = 1, EVIDENCE_KEY = 2 };
+enum evidence_kind { EVIDENCE_CONSENT = 1, EVIDENCE_KEY = 2, EVIDENCE_EXPORT = 3 };
 struct evidence {
     uint32_t kind;           /* enum evidence_kind */
     struct slice statement;  /* canonical JSON (RFC 8785) */

@@ -11,7 +11,7 @@
 
 enum { EV_KIND = 1, EV_STATEMENT, EV_SIGNATURE, EV_PUBLIC_KEY, EV_KEY_MAX = EV_PUBLIC_KEY };
 static const struct codec_field evidence_fields[EV_KEY_MAX + 1] = {
-    [EV_KIND] = FIELD(evidence, kind, CODEC_U32, EVIDENCE_CONSENT, EVIDENCE_KEY),
+    [EV_KIND] = FIELD(evidence, kind, CODEC_U32, EVIDENCE_CONSENT, EVIDENCE_EXPORT),
     [EV_STATEMENT] = FIELD(evidence, statement, CODEC_TEXT, 2, STATEMENT_BYTES_MAX),
     [EV_SIGNATURE] = FIELD(evidence, signature, CODEC_BYTES, 64, 64),
     [EV_PUBLIC_KEY] = FIELD(evidence, public_key, CODEC_KEY, 0, 0),
@@ -24,7 +24,7 @@ static const char *check_evidence(uint64_t has, const struct evidence *e)
     uint64_t must = B(EV_KIND) | B(EV_STATEMENT), both = B(EV_SIGNATURE) | B(EV_PUBLIC_KEY);
     if ((has & must) != must)
         return "kind or statement is missing";
-    if ((has & both) != both && (has & both || e->kind == EVIDENCE_KEY))
+    if ((has & both) != both && (has & both || e->kind != EVIDENCE_CONSENT))
         return "signature or public key is missing";
     return NULL;
 }

@@ -139,6 +139,7 @@ static const struct codec_field row_fields[R_KEY_MAX + 1] = {
     [R_ACTION] = ONE(row, action, CODEC_U32, 1, 3),
     [R_KEY] = ONE(row, key, CODEC_U64, 0, NUM),
     [R_ISSUED] = ONE(row, issued, CODEC_U64, 0, TIME_MAX),
+    [R_COPY] = ONE(row, copy, CODEC_U64, 0, NUM),
 };
 const struct codec row_codec = {"row", row_fields, R_KEY_MAX, ROWS_BYTES_MAX};
 
@@ -201,7 +202,12 @@ static const struct entry_shape shapes[ENTRY_KIND_MAX + 1] = {
     [ENTRY_EXPIRED] = {.name = "expired",
                        .must = KEY_BIT(E_COLLECTION) | KEY_BIT(E_CAUSE) | KEY_BIT(E_COUNT) | KEY_BIT(E_ROOT),
                        .row_must = KEY_BIT(R_RECORDS)},
-    [ENTRY_EXPORTED] = {.name = "exported"},
+    [ENTRY_EXPORTED] = {.name = "exported",
+                        .must = KEY_BIT(E_COUNT) | KEY_BIT(E_ROOT),
+                        .may = KEY_BIT(E_COLLECTION),
+                        .row_must = KEY_BIT(R_BASES) | KEY_BIT(R_KEY), /* and what check_row says */
+                        .row_may =
+                            KEY_BIT(R_RECORDS) | KEY_BIT(R_EVIDENCE) | KEY_BIT(R_ISSUED) | KEY_BIT(R_COPY)},
     [ENTRY_RECEIVED] = {.name = "received"},
     [ENTRY_LEASE] = {.name = "lease"},
     [ENTRY_EPOCH] = {.name = "epoch"},

@@ -1,6 +1,6 @@
 /* Statements that people sign: canonical JSON (RFC 8785), field names after ISO/IEC TS 27560 where it has
- * them. A statement is signed over SHA-256 of its canonical bytes. docs/formats/statements.md describes both
- * kinds. */
+ * them. A statement is signed over SHA-256 of its canonical bytes. docs/formats/statements.md describes the
+ * three kinds. */
 #ifndef BOURN_CONSENT_CONSENT_H
 #define BOURN_CONSENT_CONSENT_H
 
@@ -41,6 +41,12 @@ struct key_statement {
     uint8_t public_key[32];
     uint64_t time;
 };
+struct export_statement { /* asks for a copy of all that the cell holds about the person */
+    struct slice origin;
+    uint8_t label[16];
+    uint8_t nonce[16]; /* record_id, as in a consent statement */
+    uint64_t issued;
+};
 
 /* Re-writes any JSON text in canonical form (RFC 8785; numbers must be integers of at most 2^53). */
 enum bourn_err consent_canonical(struct slice json, struct buf *out) BOURN_MUST_USE;
@@ -53,6 +59,9 @@ enum bourn_err consent_statement_get(struct slice canonical, struct arena *a,
 void key_statement_put(struct buf *out, const struct key_statement *s);
 enum bourn_err key_statement_get(struct slice canonical, struct arena *a,
                                  struct key_statement *s) BOURN_MUST_USE;
+void export_statement_put(struct buf *out, const struct export_statement *s);
+enum bourn_err export_statement_get(struct slice canonical, struct arena *a,
+                                    struct export_statement *s) BOURN_MUST_USE;
 
 /* SHA-256 of the canonical bytes: what is signed. */
 void consent_digest(uint8_t out[32], struct slice canonical);

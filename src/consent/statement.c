@@ -1,4 +1,4 @@
-/* The two kinds of statement as tables of members, and one writer and one reader that follow them. The reader
+/* The kinds of statement as tables of members, and one writer and one reader that follow them. The reader
  * ends by writing what it read and comparing: only canonical bytes pass, and nothing in them was overlooked.
  */
 #include "base/limits.h"
@@ -11,7 +11,7 @@
 _Static_assert(CONSENT_ITEMS_MAX == CONSENT_LIST_MAX, "one limit, two names");
 
 enum type {
-    SCHEMA,
+    SCHEMA, /* fixed words: `schema` */
     HEX16,
     HEX32,
     KEY,
@@ -90,6 +90,15 @@ static const struct member key_members[] = {
     {"pii_principal_id", HEX16, AT(key_statement, label)},
     {"public_key", KEY, AT(key_statement, public_key)},
     {"schema_version", SCHEMA, .schema = "bourn-key/1"},
+    {.name = NULL},
+};
+static const struct member export_members[] = {
+    {"event_time", TIME, AT(export_statement, issued)},
+    {"origin", LINE, AT(export_statement, origin)},
+    {"pii_principal_id", HEX16, AT(export_statement, label)},
+    {"record_id", HEX16, AT(export_statement, nonce)},
+    {"request", SCHEMA, .schema = "a copy of all records about me"},
+    {"schema_version", SCHEMA, .schema = "bourn-export/1"},
     {.name = NULL},
 };
 
@@ -364,4 +373,15 @@ enum bourn_err key_statement_get(struct slice canonical, struct arena *a, struct
 {
     *s = (struct key_statement){0};
     return get(canonical, a, key_members, s);
+}
+
+void export_statement_put(struct buf *out, const struct export_statement *s)
+{
+    put_members(out, export_members, (const uint8_t *)s);
+}
+
+enum bourn_err export_statement_get(struct slice canonical, struct arena *a, struct export_statement *s)
+{
+    *s = (struct export_statement){0};
+    return get(canonical, a, export_members, s);
 }

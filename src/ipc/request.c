@@ -70,6 +70,7 @@ static const struct rule rules[REQ_OP_MAX + 1] = {
     [REQ_SUBJECT_NEW] = {"subject_new", FRONT, F_TOKEN | F_BODY, F_KEY, 0, BODY_MAX},
     [REQ_IDENTIFIER] = {"identifier", FRONT, OF_SUBJECT | F_BODY, F_KEY, 0, BODY_MAX},
     [REQ_METRICS] = {"metrics", FRONT | ADMIN, 0, 0, 0, 0},
+    [REQ_EXPORT] = {"export", FRONT, F_BODY, F_NUMBER, 0, BODY_MAX},
     [REQ_ADMIN_STATUS] = {"admin_status", ADMIN, 0, 0, 0, 0},
     [REQ_ADMIN_PARTY] = {"admin_party", ADMIN, F_BODY, 0, 0, BODY_MAX},
     [REQ_ADMIN_PARTY_END] = {"admin_party_end", ADMIN, F_PATH, 0, NAME_BYTES_MAX, 0},

@@ -47,7 +47,8 @@ enum req_op {
     REQ_SUBJECT_NEW,  /* token body {"identifiers"} */
     REQ_IDENTIFIER,   /* token subject body {"identifier"}: one more for the same person */
     REQ_METRICS,      /* front (for its listener of its own), admin */
-    REQ_OP_MAX = REQ_METRICS,
+    REQ_EXPORT,       /* body: signed statement, which is the credential; number: page; answers NDJSON */
+    REQ_OP_MAX = REQ_EXPORT,
 };
 enum req_sender { REQ_FROM_FRONT = 1, REQ_FROM_ADMIN = 2 };
 

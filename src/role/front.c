@@ -83,7 +83,7 @@ void front_refuse(struct front *f, uint64_t id, uint32_t status, const char *cod
 /* Operations whose answer may have more pages: their request is kept. */
 static bool has_pages(uint32_t op)
 {
-    return op == REQ_DISCLOSE || op == REQ_ROWS_FILE;
+    return op == REQ_DISCLOSE || op == REQ_EXPORT || op == REQ_ROWS_FILE;
 }
 
 static bool on_request(void *ctx, uint64_t id, const struct http_request *q, uint32_t *tag,

@@ -39,7 +39,8 @@ void kept_free(void *ctx, void *kept)
     free(k);
 }
 
-/* The page as the client gets it: NDJSON ends with the receipt of its entry. */
+/* The page as the client gets it: one of a bulk disclosure ends with the receipt of its entry. A person's own
+ * copy is the file that imports elsewhere, so nothing but records stands in it. */
 static struct slice page(struct front *f, uint32_t op, const struct reply *reply)
 {
     if (op != REQ_DISCLOSE)
@@ -110,7 +111,7 @@ void stream_refuse(struct front *f, uint64_t id, const struct http_response *pro
     uint32_t op;
     if (!http_tag(f->http, id, &op))
         return;
-    if (op != REQ_DISCLOSE) {
+    if (op != REQ_DISCLOSE && op != REQ_EXPORT) {
         http_abort(f->http, id);
         return;
     }

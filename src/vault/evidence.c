@@ -107,7 +107,7 @@ static enum bourn_err open_entry(struct vault *v, struct opening *o, uint64_t in
     buf_clear(&o->group);
     TRY(ledger_read(v->cell, index, flushed, &o->entry, &o->group));
     TRY(entry_decode(buf_slice(&o->entry), &v->arena, &e));
-    if (e.kind != ENTRY_KEY && e.kind != ENTRY_CONSENT)
+    if (e.kind != ENTRY_KEY && e.kind != ENTRY_CONSENT && e.kind != ENTRY_EXPORTED)
         return BOURN_OK;
     while (rows_next(buf_slice(&o->group), &at, &bytes)) {
         struct row row;

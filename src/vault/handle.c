@@ -56,6 +56,7 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_IDENTIFIER] = {handle_identifier, NEEDS_TOKEN | CHANGES, RIGHT_WRITE},
     [REQ_ADMIN_STATUS] = {handle_status, 0, 0},
     [REQ_METRICS] = {handle_metrics, 0, 0},
+    [REQ_EXPORT] = {handle_export, DISCLOSES, 0}, /* the statement's signature is the credential */
     [REQ_ADMIN_PARTY] = {handle_party, CHANGES, 0},
     [REQ_ADMIN_PARTY_END] = {handle_party_end, RELIEVES, 0},
     [REQ_ADMIN_PARTIES] = {handle_parties, 0, 0},

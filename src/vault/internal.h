@@ -57,6 +57,7 @@ enum release_form {
     RELEASE_ONE,   /* {id,version,data} */
     RELEASE_FOUND, /* as a list, each with its subject */
     RELEASE_LINES, /* NDJSON, each with its subject */
+    RELEASE_COPY,  /* NDJSON, each with its collection: what `bourn import --format export` takes */
 };
 struct release_record {
     uint64_t number, id, version; /* subject */
@@ -331,6 +332,9 @@ enum bourn_err blind_put(struct vault *v, const struct world_collection *c, stru
 enum bourn_err blind_drop(struct vault *v, struct slice blinds,
                           const uint8_t key[RECORD_KEY_BYTES]) BOURN_MUST_USE;
 
+/* export.c: forgets how far a person's copy has come; for erasure. */
+enum bourn_err export_forget(struct vault *v, const struct subject *s) BOURN_MUST_USE;
+
 /* retention.c: deletes a bounded number of records whose time is over, each in an `expired` entry. */
 enum bourn_err expire(struct vault *v) BOURN_MUST_USE;
 
@@ -386,7 +390,7 @@ handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
 handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
-handler handle_notice, handle_pack, handle_metrics;
+handler handle_notice, handle_pack, handle_metrics, handle_export;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
 
 /* metrics.c: counts. */

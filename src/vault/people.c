@@ -195,7 +195,9 @@ static enum bourn_err stage_key(struct vault *v, const struct code *code, struct
     TRY(subject_save(v, s));
     TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
     answer_json(a, 201);
-    buf_printf(&a->body, "{\"key\":%llu,\"origin\":", (unsigned long long)a->receipt);
+    buf_printf(&a->body, "{\"key\":%llu,\"label\":\"", (unsigned long long)a->receipt);
+    hex_put(&a->body, slice_of(s->person.label, 16));
+    buf_put_str(&a->body, "\",\"origin\":");
     json_put_string(&a->body, world_origin(v->world));
     buf_put_str(&a->body, ",\"vouched_by\":{\"kind\":");
     json_put_string(&a->body, p->kind);
@@ -290,6 +292,7 @@ enum bourn_err handle_erase(struct vault *v, const struct request *r, const stru
         TRY(batch_del(v, STORE_ID, slice_of(key, 32)));
     }
     TRY(batch_del(v, STORE_SUBJECT, slice_of(number, 8)));
+    TRY(export_forget(v, &s));
     TRY(batch_put(v, STORE_SWEEP, slice_of(number, 8), slice_of(NULL, 0)));
     TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
     buf_put(&v->erased, number, 8);

@@ -237,6 +237,8 @@ static enum bourn_err put_record(struct vault *v, struct buf *out, const struct 
         buf_put_str(out, "\"subject\":");
         json_put_string(out, name);
         buf_put_str(out, ",");
+    } else if (rel->form == RELEASE_COPY) { /* a name needs no escapes */
+        buf_printf(out, "\"collection\":\"%.*s\",", (int)rel->collection_n, rel->collection);
     }
     if (withheld(v, rec)) {
         buf_put_str(out, "\"code\":\"not_disclosed\"}");
@@ -272,7 +274,7 @@ enum bourn_err release_open(struct vault *v, const struct release *rel, struct b
         enum bourn_err err = put_record(v, out, rel, &rel->records[i]);
         if (err)
             return err;
-        if (rel->form == RELEASE_LINES)
+        if (rel->form == RELEASE_LINES || rel->form == RELEASE_COPY)
             buf_put_str(out, "\n");
     }
     if (array && rel->next)

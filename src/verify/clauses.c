@@ -29,6 +29,7 @@ static const struct speaks {
     [ENTRY_REFUSED] = {.layer = {B(C4)}},
     [ENTRY_ERASED] = {.layer = {0, B(H1)}},
     [ENTRY_EXPIRED] = {.layer = {B(K1), B(K1) | B(S1)}},
+    [ENTRY_EXPORTED] = {.layer = {0, B(K1) | B(K3) | B(C2) | B(C3) | B(H3) | B(S1), B(C2) | B(C3) | B(H3)}},
 };
 #undef B
 static const char *const ids[VERIFY_CLAUSES] = {"P0", "K1", "K2", "K3", "K4", "K5", "C1", "C2",

@@ -85,8 +85,8 @@ void decide_entry(struct replay *v)
     if (p && !has_purpose(p, e->purpose))
         finding(v, CLAUSE_K2, "party %llu did not declare its purpose", (unsigned long long)p->index);
     bool evidence = e->kind == ENTRY_DISCLOSED && e->operation == OP_EVIDENCE;
-    /* A disclosure as `write` would pass by the right to read, and one as `self` by every basis: a person's
-     * own signature for it has no place in this format yet. */
+    /* A disclosure as `write` would pass by the right to read, and one as `self` by every basis: what a
+     * person signed for is an `exported` entry. */
     if (e->kind == ENTRY_DISCLOSED && !evidence && e->operation != OP_READ && e->operation != OP_SEARCH)
         finding(v, CLAUSE_C2, "operation %u cannot disclose", e->operation);
     if (entry_has(e, E_COLLECTION) == evidence)
@@ -181,9 +181,10 @@ void decide_row(struct replay *v, const struct row *r, struct subject *s)
     const struct world_collection *c =
         entry_has(e, E_COLLECTION) ? world_collection(v->world, e->collection, e->time) : NULL;
     struct gate_input in = {
-        .operation = e->kind == ENTRY_STORED    ? OP_WRITE
-                     : e->kind == ENTRY_DELETED ? OP_DELETE
-                                                : e->operation,
+        .operation = e->kind == ENTRY_STORED     ? OP_WRITE
+                     : e->kind == ENTRY_DELETED  ? OP_DELETE
+                     : e->kind == ENTRY_EXPORTED ? OP_SELF
+                                                 : e->operation,
         .party = world_party(v->world, e->party),
         .domicile = world_domicile(v->world),
         .collection = c ? c->name : slice_of(NULL, 0),

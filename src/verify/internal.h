@@ -55,6 +55,11 @@ struct record {
     uint32_t collection; /* position in the replay's list of names */
     bool deleted;
 };
+struct own_copy {   /* the person's last one, as far as it has come */
+    uint64_t first; /* index of the entry that it began with; 0: none */
+    uint64_t key, issued;
+    uint64_t collection, id; /* of its last record; a collection by the index of its first entry */
+};
 struct subject {
     struct person person;
     char domicile[2];
@@ -62,6 +67,7 @@ struct subject {
     size_t records_n;
     uint8_t (*used)[16]; /* statements that were used: nonces, and code hashes of key statements */
     size_t used_n;
+    struct own_copy copy;
     uint64_t missing, missing_at; /* rows whose evidence was withheld, and the first of them */
     uint64_t refused, refused_at;
     uint64_t erased_evidence; /* rows whose evidence died, told by the server */
@@ -79,6 +85,9 @@ struct subject *people_find(const struct people *p, const uint8_t label[16]); /*
 enum bourn_err people_add(struct people *p, const uint8_t label[16], struct subject **out) BOURN_MUST_USE;
 struct record *subject_record(struct subject *s, uint32_t collection, uint64_t id); /* NULL if unknown */
 enum bourn_err subject_record_add(struct subject *s, uint32_t collection, uint64_t id) BOURN_MUST_USE;
+/* How many records of the collection with an id in [from, to] live at `time`. */
+uint64_t subject_living(const struct subject *s, uint32_t collection, uint64_t from, uint64_t to,
+                        uint64_t time);
 /* False if this 16-byte id was used before; else notes it. */
 enum bourn_err subject_use(struct subject *s, const uint8_t id[16], bool *fresh) BOURN_MUST_USE;
 
@@ -141,6 +150,9 @@ void decide_row(struct replay *v, const struct row *r, struct subject *s);
 void decide_packs(struct replay *v);
 /* The gate would open evidence of a person for this party and purpose. */
 bool decide_evidence(struct replay *v, uint64_t party, struct slice purpose);
+
+/* copy.c: a page of a person's own copy, before its records are looked at one by one. */
+void copy_check(struct replay *v, const struct row *r, struct subject *s);
 
 /* statement.c: the evidence of a row. */
 enum bourn_err statement_check(struct replay *v, const struct row *r, struct subject *s) BOURN_MUST_USE;

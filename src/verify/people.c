@@ -97,6 +97,19 @@ struct record *subject_record(struct subject *s, uint32_t collection, uint64_t i
     return is ? &s->records[i] : NULL;
 }
 
+uint64_t subject_living(const struct subject *s, uint32_t collection, uint64_t from, uint64_t to,
+                        uint64_t time)
+{
+    uint64_t n = 0;
+    for (size_t i = record_at(s, collection, from); i < s->records_n; i++) {
+        const struct record *r = &s->records[i];
+        if (r->collection != collection || r->id > to)
+            break;
+        n += !r->deleted && (!r->expires || r->expires > time);
+    }
+    return n;
+}
+
 /* Room for one more of n elements: sizes are powers of two. */
 static void *grow(void *p, size_t n, size_t size)
 {

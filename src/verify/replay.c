@@ -89,7 +89,7 @@ static void check_genesis(struct replay *v)
 static void note_unexamined(struct replay *v, const struct entry *e)
 {
     clauses_count(v, clauses_of(e->kind, LAYER_ROWS), COUNT_NOT_EXAMINED);
-    if (e->kind == ENTRY_CONSENT || e->kind == ENTRY_KEY)
+    if (e->kind == ENTRY_CONSENT || e->kind == ENTRY_KEY || e->kind == ENTRY_EXPORTED)
         clauses_count(v, clauses_of(e->kind, LAYER_EVIDENCE), COUNT_NOT_EXAMINED);
 }
 

@@ -94,7 +94,7 @@ static enum bourn_err check_records(struct replay *v, const struct row *r, struc
         if (known && expires && (!known->expires || known->expires > e->time))
             finding(v, CLAUSE_S1, "record %llu expires before its retention is over",
                     (unsigned long long)x->id);
-        else if (known && e->kind == ENTRY_DISCLOSED && known->expires && known->expires <= e->time)
+        else if (known && !deletes && known->expires && known->expires <= e->time)
             finding(v, CLAUSE_K1, "record %llu is disclosed after its retention", (unsigned long long)x->id);
     }
     if (r->records_n && v->entry->kind == ENTRY_DISCLOSED && v->entry->operation == OP_EVIDENCE)
@@ -150,6 +150,11 @@ static enum bourn_err check_row(struct replay *v, const struct row *r, struct su
     case ENTRY_DELETED:
     case ENTRY_DISCLOSED:
         decide_row(v, r, s);
+        err = check_records(v, r, s);
+        break;
+    case ENTRY_EXPORTED:
+        decide_row(v, r, s);
+        copy_check(v, r, s);
         err = check_records(v, r, s);
         break;
     case ENTRY_EXPIRED:

@@ -146,23 +146,63 @@ static enum bourn_err check_key(struct replay *v, const struct row *r, struct su
     return err;
 }
 
+static enum bourn_err check_export(struct replay *v, const struct row *r, struct subject *s,
+                                   const struct evidence *e)
+{
+    struct export_statement x;
+    const struct person_key *k = person_key(&s->person, r->key);
+    enum bourn_err err = export_statement_get(e->statement, &v->row_arena, &x);
+    if (err == BOURN_E_MEMORY)
+        return err;
+    if (err != BOURN_OK) {
+        finding(v, CLAUSE_C3, "the request for a copy is malformed: %s", err_text());
+        return BOURN_OK;
+    }
+    if (k && k->known && !slice_eq(e->public_key, slice_of(k->public_key, 32)))
+        finding(v, CLAUSE_C2, "the copy was asked for by another key than key %llu",
+                (unsigned long long)r->key);
+    if (consent_verify(e->statement, e->signature, e->public_key) != BOURN_OK)
+        finding(v, CLAUSE_C2, "the person did not ask for this copy: %s", err_text());
+    if (!slice_eq(x.origin, world_origin(v->world)))
+        finding(v, CLAUSE_C3, "the copy was asked for at another cell");
+    if (memcmp(x.label, r->label, 16) != 0)
+        finding(v, CLAUSE_C3, "the copy was asked for by another person");
+    if (x.issued != r->issued)
+        finding(v, CLAUSE_C3, "the time of the request differs from that of the statement");
+    bool fresh;
+    err = subject_use(s, x.nonce, &fresh);
+    if (err == BOURN_OK && !fresh)
+        finding(v, CLAUSE_C3, "the statement was used before: one is accepted once for ever");
+    return err;
+}
+
+static const struct {
+    uint32_t evidence;        /* enum evidence_kind; 0: the kind of entry has none */
+    enum verify_clause doubt; /* what evidence that is not the row's violates */
+    enum bourn_err (*check)(struct replay *v, const struct row *r, struct subject *s,
+                            const struct evidence *e);
+} kinds[ENTRY_KIND_MAX + 1] = {
+    [ENTRY_KEY] = {EVIDENCE_KEY, CLAUSE_C2, check_key},
+    [ENTRY_CONSENT] = {EVIDENCE_CONSENT, CLAUSE_S3, check_consent},
+    [ENTRY_EXPORTED] = {EVIDENCE_EXPORT, CLAUSE_C2, check_export},
+};
+
 static enum bourn_err check_opened(struct replay *v, const struct row *r, struct subject *s,
                                    const struct opened *o)
 {
     uint8_t mac[32];
     struct evidence e;
-    bool key = v->entry->kind == ENTRY_KEY;
-    enum verify_clause clause = key ? CLAUSE_C2 : CLAUSE_S3;
+    uint32_t kind = v->entry->kind;
     v->rep->evidence_opened++;
-    clauses_count(v, clauses_of(v->entry->kind, LAYER_EVIDENCE), COUNT_EXAMINED);
+    clauses_count(v, clauses_of(kind, LAYER_EVIDENCE), COUNT_EXAMINED);
     crypto_hmac(mac, slice_of(o->salt, 32), (struct slice[]){slice_str(EVIDENCE_DOMAIN), o->evidence}, 2);
     if (memcmp(mac, r->evidence, 32) != 0)
-        finding(v, clause, "the evidence is not what the row commits to");
-    if (evidence_decode(o->evidence, &e) != BOURN_OK || e.kind != (key ? EVIDENCE_KEY : EVIDENCE_CONSENT)) {
-        finding(v, clause, "the evidence is malformed");
+        finding(v, kinds[kind].doubt, "the evidence is not what the row commits to");
+    if (evidence_decode(o->evidence, &e) != BOURN_OK || e.kind != kinds[kind].evidence) {
+        finding(v, kinds[kind].doubt, "the evidence is malformed");
         return BOURN_OK;
     }
-    return key ? check_key(v, r, s, &e) : check_consent(v, r, s, &e);
+    return kinds[kind].check(v, r, s, &e);
 }
 
 static void note_first(uint64_t *n, uint64_t *at, uint64_t index)

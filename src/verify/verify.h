@@ -74,9 +74,10 @@ struct verify_report {
     bool have_checkpoint, rows_given, evidence_given;
     uint64_t heads; /* earlier heads that this log extends */
     uint64_t people, erased_people;
-    uint64_t disclosures, transfers; /* rows: one a person; those that cross the market's border */
-    uint64_t by_grade[6];            /* disclosures by enum grade of the basis */
-    uint64_t by_voucher[5];          /* subject-signed ones by enum voucher of the key */
+    uint64_t disclosures, transfers;       /* rows: one a person; those that cross the market's border */
+    uint64_t by_grade[6];                  /* disclosures by enum grade of the basis */
+    uint64_t by_voucher[5];                /* subject-signed ones by enum voucher of the key */
+    uint64_t copies, copies_by_voucher[5]; /* that people took themselves; by enum voucher of the key */
     uint64_t evidence_opened, evidence_erased, evidence_refused;
     uint64_t evidence_missing; /* withheld for people who are not erased */
     struct verify_pack pack[VERIFY_PACKS_MAX];

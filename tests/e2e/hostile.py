@@ -8,6 +8,7 @@ is not whole: no answer is awaited, and none may come."""
 
 import collections
 import json
+import time
 
 Case = collections.namedtuple("Case", "name data status code answers after half")
 KIB, MIB = 1 << 10, 1 << 20
@@ -444,6 +445,38 @@ class Table:
                            ("a statement of nothing", '{"statement":{}}'), ("a member too many", '{"statement":{},"x":1}'),
                            ("half a signature", '{"statement":{},"signature":"AA"}')):
             case(f"consent: {name}", self.post(base + "/consents", body), 422, "statement_malformed")
+        said = {"event_time": "2026-11-21T10:00:00Z", "origin": "us.example/ledger", "pii_principal_id": "0" * 32,
+                "record_id": "1" * 32, "request": "a copy of all records about me", "schema_version": "bourn-export/1"}
+        signed = {"signature": "A" * 86, "public_key": "A" * 43}
+        for name, change in (("no member", None), ("a label of 31 digits", {"pii_principal_id": "0" * 31}),
+                             ("a label that is none", {"pii_principal_id": "~" * 32}), ("a request for more", {"request": "everything"}),
+                             ("a consent's version", {"schema_version": "bourn-consent/1"}), ("a time that is none", {"event_time": "now"}),
+                             ("an identifier", {"subject": self.victim}), ("a list for a nonce", {"record_id": ["1" * 32]})):
+            statement = {} if change is None else {**said, **change}
+            case(f"copy: {name}", request("POST", "/v1/export", [("Content-Type", "application/json")],
+                                          {**signed, "statement": statement}), 422, "statement_malformed")
+        for name, body in (("malformed", "{"), ("nothing", "{}"), ("a name twice", '{"statement":{},"statement":{}}'),
+                           ("half a signature", {"statement": said, "signature": "A" * 86}),
+                           ("a short key", {"statement": said, "signature": "A" * 86, "public_key": "A"}),
+                           ("a page", {**signed, "statement": said, "number": 1}), ("deep", "[" * 5000)):
+            case(f"copy: {name}", request("POST", "/v1/export", [("Content-Type", "application/json")], body), 422,
+                 "statement_malformed")
+        case("copy: of another cell", self.post("/v1/export", {**signed, "statement": said}), 422, "statement_foreign")
+        here = {**said, "origin": "cn.example/ledger"}
+        case("copy: of long ago", self.post("/v1/export", {**signed, "statement": {**here, "event_time": "2001-01-01T00:00:00Z"}}), 422,
+             "statement_expired")
+        case("copy: of another age", self.post("/v1/export", {**signed, "statement": {**here, "event_time": "9999-01-01T00:00:00Z"}}),
+             422, "statement_expired")
+        now = {**here, "event_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        case("copy: with a small-order key", self.post("/v1/export", {"statement": now, "signature": "AQ" + "A" * 84,
+                                                                       "public_key": "AQ" + "A" * 41}), 403, "signature_invalid")
+        case("copy: nobody's", self.post("/v1/export", {**signed, "statement": now}), 403, "signature_invalid")
+        case("copy: unsigned", self.post("/v1/export", {"statement": now}), 403, "signature_invalid")
+        case("copy: GET", self.get("/v1/export"), 405, "method_not_allowed")
+        case("copy: a cursor", self.post("/v1/export?cursor=1", {**signed, "statement": said}), 400, "query_malformed")
+        case("copy: without a body", request("POST", "/v1/export", [("Content-Type", "application/json")], ""), 400, "body_required")
+        case("copy: as text", self.post("/v1/export", {**signed, "statement": said}, type_="text/plain"), 415,
+             "content_type_unsupported")
         case("withdraw: unknown", request("DELETE", base + "/consents/99999", self.auth(type_=None)), 404, "consent_unknown")
         case("withdraw: no number", request("DELETE", base + "/consents/x", self.auth(type_=None)), 400, "number_malformed")
 

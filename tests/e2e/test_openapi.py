@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import sys
+import time
 import unittest
 import urllib.parse
 
@@ -88,7 +89,7 @@ class Api(harness.Test):
             "lookUpEnrolment": {"code": "nothing"}, "completeEnrolment": {"code": "nothing"},
             "requestConsent": {"purposes": [ABROAD], "recipients": ["lab"], "collections": ["people"], "expires": "2031-01-01",
                                "notice": "research"},
-            "recordConsent": {"statement": {}}, "openEvidence": {"from": 0, "to": 1},
+            "recordConsent": {"statement": {}}, "takeCopy": {"statement": {}}, "openEvidence": {"from": 0, "to": 1},
         }
         path = {"subject": self.alice, "collection": "people", "record": "1", "consent": "7", "path": "entries/000.p/1"}
         if name == "getRows":
@@ -430,6 +431,27 @@ class Api(harness.Test):
         for _ in range(256):
             self.call("recordConsent", 201, path={"subject": subject}, body={"statement": self.statement(subject)})
         self.call("recordConsent", 409, "consents_limit", path={"subject": subject}, body={"statement": self.statement(subject)})
+
+    def test_7_own_copies(self):
+        import signing
+        post = lambda status, code, body: self.call("takeCopy", status, code, body=body)
+        post(422, "statement_malformed", "{")
+        person, subject = signing.Key(), self.new_person()
+        code = self.call("createEnrolment", 201, path={"subject": subject})["code"]
+        look = self.call("lookUpEnrolment", 200, body={"code": code})
+        bound = self.call("completeEnrolment", 201, body={**person.prove(code, look["origin"], look["label"], {}), "code": code})
+        self.assertEqual(bound["label"], look["label"])
+
+        def said(**change):
+            return {"event_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "origin": look["origin"],
+                    "pii_principal_id": look["label"], "record_id": os.urandom(16).hex(),
+                    "request": "a copy of all records about me", "schema_version": "bourn-export/1", **change}
+        post(422, "statement_foreign", person.sign(said(origin="us.example/ledger")))
+        post(422, "statement_expired", person.sign(said(event_time="2001-01-01T00:00:00Z")))
+        post(403, "signature_invalid", signing.Key().sign(said()))
+        signed = person.sign(said())
+        self.assertEqual([json.loads(line)["data"] for line in post(200, None, signed).splitlines()], [ANNA])
+        post(409, "statement_used", signed)
 
     # -- the ledger -------------------------------------------------------------------------------------------------
 

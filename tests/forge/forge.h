@@ -66,6 +66,8 @@ struct puppet { /* a person whose key the operator made up */
     uint64_t records;                   /* ids 1..records of the first collection are stored, at version 1 */
     uint64_t letters, letter_time;      /* the same of the one with a retention; when the last was stored */
     struct consent_statement statement; /* the last one */
+    struct export_statement request;    /* the last one, and the entry of the copy that it began */
+    uint64_t copy;
 };
 enum { LETTER_S = 40 };
 struct cast { /* who and what the acts are about */
@@ -106,6 +108,15 @@ struct forge_entry *act_deleted(struct cast *c, struct puppet *p, uint64_t id);
 struct forge_entry *act_letter(struct cast *c, struct puppet *p);
 struct forge_entry *act_letter_read(struct cast *c, struct puppet *p);
 struct forge_entry *act_expired(struct cast *c, struct slice collection, struct puppet *p, uint64_t id);
+struct take {      /* a page of the person's own copy; zero: the first one, of all of the first collection */
+    uint64_t from; /* first id of the page; all up to the last stand in it */
+    bool goes_on;  /* with the last copy */
+    bool letter;   /* of the letters, the last one */
+    void (*change)(struct export_statement *s); /* before it is signed */
+    const struct puppet *signer;                /* another key than the person's */
+    const struct export_statement *again;       /* post this one */
+};
+struct forge_entry *act_copy(struct cast *c, struct puppet *p, const struct take *t);
 struct forge_entry *act_erased(struct cast *c, struct puppet *p);
 struct forge_entry *act_refused(struct cast *c, uint64_t party);
 
@@ -123,7 +134,8 @@ struct forge_case {
     const char *says; /* what is forged */
 };
 /* Ended by a NULL name. */
-extern const struct forge_case forge_cases_acts[], forge_cases_statements[], forge_cases_log[];
+extern const struct forge_case forge_cases_acts[], forge_cases_statements[], forge_cases_copy[],
+    forge_cases_log[];
 static inline struct verdict_at forge_at(uint64_t entry)
 {
     return (struct verdict_at){.at = entry};

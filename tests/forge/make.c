@@ -112,6 +112,15 @@ static void erase_somebody(struct cast *c, struct life *people)
         }
 }
 
+/* The person asks for a copy: the records, and the letter where there is one. */
+static void take_copy(struct cast *c, struct life *x)
+{
+    struct puppet *p = &x->p;
+    act_copy(c, p, &(struct take){.from = x->deleted + 1});
+    if (x->letter && c->l->time < p->letter_time + LETTER_S)
+        act_copy(c, p, &(struct take){.letter = true, .goes_on = true});
+}
+
 /* One thing that happens to one person. */
 static void live(struct cast *c, struct life *x, uint64_t dice)
 {
@@ -130,6 +139,8 @@ static void live(struct cast *c, struct life *x, uint64_t dice)
         else
             act_letter(c, p);
         x->letter = true;
+    } else if (x->has_key && dice % 31 == 5) {
+        take_copy(c, x);
     } else if (!x->has_key && dice % 3 == 0) {
         act_key(c, p, p->secret);
         x->has_key = true;

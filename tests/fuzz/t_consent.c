@@ -13,6 +13,7 @@ static void as_statement(struct slice in)
     struct arena a;
     struct consent_statement s;
     struct key_statement k;
+    struct export_statement x;
     struct buf again, words;
     arena_init(&a, 8u << 20);
     buf_init(&again, 1u << 20);
@@ -27,6 +28,11 @@ static void as_statement(struct slice in)
     buf_clear(&again);
     if (key_statement_get(in, &a, &k) == BOURN_OK) {
         key_statement_put(&again, &k);
+        fuzz_check(slice_eq(in, buf_slice(&again)));
+    }
+    buf_clear(&again);
+    if (export_statement_get(in, &a, &x) == BOURN_OK) {
+        export_statement_put(&again, &x);
         fuzz_check(slice_eq(in, buf_slice(&again)));
     }
     buf_release(&again);

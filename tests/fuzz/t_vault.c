@@ -28,7 +28,8 @@ enum { INPUTS_A_CELL = 400, INPUTS_A_REPLAY = 100, REQUESTS_MOST = 24, PEOPLE = 
 static struct {
     char path[256];
     struct vault *vault;
-    uint8_t secret[64], head_root[32], person_public[PEOPLE][32], person_secret[PEOPLE][64];
+    uint8_t secret[64], head_root[32], person_public[PEOPLE][32], person_secret[PEOPLE][64],
+        person_label[PEOPLE][16];
     uint64_t head_size, answers, asked, last_consent;
     char token[PARTIES][128];
     struct reply last; /* slices dead but for the copies below */
@@ -294,6 +295,7 @@ static void body(struct dice *d, uint32_t op, struct buf *b)
         buf_put_str(b, "{\"code\":\"abc\"}");
         break;
     case REQ_CONSENT:
+    case REQ_EXPORT:
         buf_put_str(b, "{\"statement\":{}}");
         break;
     case REQ_ADMIN_PARTY:
@@ -344,6 +346,7 @@ static void enrol(struct dice *d)
     ask(&r, REQ_FROM_FRONT);
     if (c.last.status == 200 && member("label", label, sizeof label) &&
         member("origin", origin, sizeof origin) && hex_get(slice_str(label), k.label, 16)) {
+        memcpy(c.person_label[who % PEOPLE], k.label, 16);
         k.origin = slice_str(origin);
         crypto_sha256_1(k.code_hash, slice_str(code));
         memcpy(k.public_key, c.person_public[who % PEOPLE], 32);
@@ -402,6 +405,39 @@ static void consent(struct dice *d)
             ask(&r, REQ_FROM_FRONT);
     }
     arena_release(&a);
+    buf_release(&b);
+}
+
+static void one(struct dice *d, uint8_t what);
+
+/* A person's own copy, page by page, with other things in between; by another key, twice, or with an edit. */
+static void own_copy(struct dice *d)
+{
+    uint8_t who = dice_u8(d), how = dice_u8(d), signature[64];
+    const unsigned signer = how & 1 ? how % PEOPLE : who % PEOPLE;
+    struct export_statement s = {.origin = slice_str("cn.example/ledger"), .issued = (uint64_t)time(NULL)};
+    struct buf statement, b;
+    buf_init(&statement, 1 << 16);
+    buf_init(&b, 1 << 17);
+    memcpy(s.label, c.person_label[who % PEOPLE], 16);
+    crypto_random(s.nonce, 16);
+    export_statement_put(&statement, &s);
+    consent_sign(signature, buf_slice(&statement), c.person_secret[signer]);
+    const struct signed_statement wire = {buf_slice(&statement), slice_of(signature, 64),
+                                          slice_of(c.person_public[signer], 32)};
+    signed_statement_put(&b, &wire);
+    if (how & 2)
+        dice_edit(d, &b);
+    struct request r = {.op = REQ_EXPORT, .body = buf_slice(&b)};
+    for (int page = 0; page < 5; page++) {
+        ask(&r, REQ_FROM_FRONT);
+        r.number = how & 4 ? dice_u8(d) % 3 : c.last.next;
+        if (c.last.status != 200 || (!r.number && !(how & 4)))
+            break;
+        if (how & 8)
+            one(d, dice_u8(d) % 0xc8);
+    }
+    buf_release(&statement);
     buf_release(&b);
 }
 
@@ -493,6 +529,8 @@ static void run(struct slice in)
             enrol(&d);
         } else if (what >= 0xd0) {
             consent(&d);
+        } else if (what >= 0xc8) {
+            own_copy(&d);
         } else {
             one(&d, what);
         }
@@ -511,6 +549,10 @@ static void seeds(void)
     fuzz_seed(slice_of("\x12\x00\x00\x01\x00\xe8\x00\x01\x00\xd0\x00\x03\x05\x01\x08\x01\x01\x00", 18));
     fuzz_seed(slice_of(
         "\x12\1\0\1\0\xe8\1\1\0\xd0\1\3\5\1\x09\1\1\0\x0d\1\x20\xf8\1\x09\1\1\0\6\1\0\0\1\1\0\0", 36));
+    /* a record, a key, another collection's record, copies */
+    static const char copies[] =
+        "\3\0\0\1\1\xe8\0\1\0\3\0\4\1\1\xc8\0\0\xc8\0\x08\5\0\0\1\xc8\0\4\1\2\0\xe8\0\1\xc8\0\1";
+    fuzz_seed(slice_of(copies, sizeof copies - 1));
     for (size_t i = 0; i < sizeof all; i++)
         all[i] = (uint8_t)(i * 73);
     fuzz_seed(slice_of(all, sizeof all));

@@ -241,11 +241,15 @@ struct sample_entry sample_entries[] = {
       .collection = S("people"),
       .cause = S("retention"),
       .has = HAS_ROWS | K(E_COLLECTION) | K(E_CAUSE)}},
+    {"exported",
+     {.kind = ENTRY_EXPORTED, HEAD, ROWS, .collection = S("people"), .has = HAS_ROWS | K(E_COLLECTION)}},
+    {"exported-nothing", {.kind = ENTRY_EXPORTED, HEAD, ROWS, .has = HAS_ROWS}},
 };
 const size_t sample_entries_n = sizeof sample_entries / sizeof sample_entries[0];
 
 #define ROW .label = LABEL, .prev = 300, .salt = SALT
 static const struct row_basis bases[] = {{GRADE_SUBJECT_SIGNED, 310}, {GRADE_GROUND, 5}};
+static const struct row_basis by_self[] = {{GRADE_SELF, 0}};
 static const struct slice terms[] = {S("dpv:ResearchAndDevelopment")}, countries[] = {S("DE"), S("US")},
                           collections[] = {S("people"), S("visits")};
 static const uint64_t recipients[] = {6, 70000};
@@ -292,5 +296,17 @@ struct sample_row sample_rows[] = {
     {"erased", ENTRY_ERASED, {ROW}},
     {"erased-collections", ENTRY_ERASED, {ROW, LIST(collections, collections), .has = K(R_COLLECTIONS)}},
     {"expired", ENTRY_EXPIRED, {ROW, LIST(records, stored), .has = K(R_RECORDS)}},
+    {"exported",
+     ENTRY_EXPORTED,
+     {ROW, LIST(records, stored), LIST(bases, by_self), .key = 301, .issued = T, .evidence = COMMIT,
+      .has = K(R_RECORDS) | K(R_BASES) | K(R_KEY) | K(R_ISSUED) | K(R_EVIDENCE)}},
+    {"exported-on",
+     ENTRY_EXPORTED,
+     {ROW, LIST(records, stored), LIST(bases, by_self), .key = 301, .copy = 320,
+      .has = K(R_RECORDS) | K(R_BASES) | K(R_KEY) | K(R_COPY)}},
+    {"exported-nothing",
+     ENTRY_EXPORTED,
+     {ROW, LIST(bases, by_self), .key = 301, .issued = T, .evidence = COMMIT,
+      .has = K(R_BASES) | K(R_KEY) | K(R_ISSUED) | K(R_EVIDENCE)}},
 };
 const size_t sample_rows_n = sizeof sample_rows / sizeof sample_rows[0];

@@ -163,6 +163,7 @@ static struct row random_row(void)
                     .notice = number(),
                     .consent = number(),
                     .key = number(),
+                    .copy = number(),
                     .grade = below(2) ? GRADE_SUBJECT_SIGNED : GRADE_OPERATOR_ATTESTED,
                     .action = 1 + (uint32_t)below(3),
                     .voucher = 1 + (uint32_t)below(4),
@@ -234,13 +235,20 @@ static void choose_row_keys(uint32_t kind, struct row *r)
         [ENTRY_DISCLOSED] = {R_BASES},
         [ENTRY_ERASED] = {0},
         [ENTRY_EXPIRED] = {R_RECORDS},
+        [ENTRY_EXPORTED] = {R_BASES, R_KEY},
     };
     for (size_t i = 0; i < 10 && must[kind][i]; i++)
         row_set(r, must[kind][i]);
     if ((kind == ENTRY_KEY && r->action != 1) || (kind == ENTRY_CONSENT && r->grade == GRADE_SUBJECT_SIGNED))
         row_set(r, R_KEY);
-    if (kind == ENTRY_DISCLOSED && below(2))
+    if ((kind == ENTRY_DISCLOSED || kind == ENTRY_EXPORTED) && below(2))
         row_set(r, R_RECORDS);
+    if (kind == ENTRY_EXPORTED && below(2)) {
+        row_set(r, R_COPY);
+    } else if (kind == ENTRY_EXPORTED) {
+        row_set(r, R_EVIDENCE);
+        row_set(r, R_ISSUED);
+    }
     if (kind == ENTRY_ERASED && below(2))
         row_set(r, R_COLLECTIONS);
 }

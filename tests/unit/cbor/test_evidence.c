@@ -61,6 +61,11 @@ static void evidence_round_trips(void **state)
     assert_true(out.kind == EVIDENCE_KEY && slice_is(out.statement, "{\"a\":1}"));
     assert_true(out.signature.n == 64 && out.public_key.n == 32 && out.public_key.p[2] == 3);
     assert_mutations_refused_or_same(&b, again);
+    buf_clear(&b);
+    e.kind = EVIDENCE_EXPORT;
+    evidence_encode(&b, &e);
+    assert_int_equal(evidence_decode(buf_slice(&b), &out), BOURN_OK);
+    assert_int_equal(out.kind, EVIDENCE_EXPORT);
     buf_release(&b);
 }
 
@@ -70,8 +75,9 @@ static void evidence_needs_both_signature_and_key(void **state)
     static const char *const cases[] = {
         "a10101",               /* no statement */
         "a1026161",             /* no kind */
-        "a2010302627b7d",       /* kind 3 */
+        "a2010402627b7d",       /* kind 4 */
         "a2010202627b7d",       /* a key statement that nobody signed */
+        "a2010302627b7d",       /* a request for a copy that nobody signed */
         "a2010102607b",         /* an empty statement and rubbish */
         "a2010102427b7d",       /* bytes for text */
         "a3010102627b7d0341aa", /* a signature of one byte */

@@ -27,7 +27,7 @@ expect 64 "party add" party
 expect 64 "no command party nix" party nix
 expect 0 "party end" party --help
 for command in init serve "party add" "party end" "party list" "collection add" "collection list" "notice add" "pack add" \
-  "pack check" import export "consent key" "consent enrol" "consent sign" "consent show" status metrics log; do
+  "pack check" import export "consent key" "consent enrol" "consent export" "consent sign" "consent show" status metrics log; do
   # shellcheck disable=SC2086
   expect 0 "bourn $command" $command --help
 done
@@ -108,6 +108,18 @@ expect 0 "made k" consent key new k
 expect 1 "never written over" consent key new k
 expect 64 "https://" consent enrol http://cn.example --code x --key k
 expect 69 "no answer" consent enrol http://127.0.0.1:1 --code x --key k
+copy=(consent export http://127.0.0.1:1 --key k --label 00112233445566778899aabbccddeeff)
+expect 64 "bourn consent export" consent export http://127.0.0.1:1 --key k
+expect 64 "bourn consent export" "${copy[@]}" http://127.0.0.1:2
+expect 64 "32 hex digits" consent export http://127.0.0.1:1 --key k --label 0011
+expect 64 "name a file with --out" "${copy[@]}" --json
+expect 64 "no option --code" "${copy[@]}" --code x
+expect 64 "not the origin" "${copy[@]}" --origin $'a\nb'
+expect 64 "https:// address" consent export http://cell.example --key k --label 00112233445566778899aabbccddeeff
+expect 69 "no answer" "${copy[@]}"
+expect 69 "no answer" "${copy[@]}" --origin cn.example/ledger --out copy.ndjson
+expect 1 "cannot open the key nix" consent export http://127.0.0.1:1 --key nix --label 00112233445566778899aabbccddeeff --origin cn.example/ledger
+[ ! -e copy.ndjson ] || { echo "a copy that failed left a file"; failed=$((failed + 1)); }
 expect 1 "cannot open" consent sign nix.json --key k
 printf '{"statement":{"a":1}}' >odd.json
 expect 1 "" consent sign odd.json --key k

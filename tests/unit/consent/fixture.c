@@ -60,6 +60,16 @@ struct key_statement fixture_key(const uint8_t public_key[32])
     return s;
 }
 
+struct export_statement fixture_export(void)
+{
+    return (struct export_statement){
+        .origin = slice_str("cn.example/ledger"),
+        .label = {0x10, [15] = 0x1f},
+        .nonce = {0xb0, [15] = 0xbf},
+        .issued = 1795255200,
+    };
+}
+
 char *fixture_vector(const char *name)
 {
     char path[4096], *line = NULL, *found = NULL;

@@ -16,11 +16,12 @@ static struct arena arena;
 static uint8_t public_key[32], secret[64];
 
 struct made { /* everything that the vectors hold, made from the fixtures */
-    struct buf text[8];
+    struct buf text[11];
 };
-static const char *const names[8] = {"public_key",        "consent_statement", "consent_digest",
-                                     "consent_signature", "signed_statement",  "key_statement",
-                                     "key_digest",        "key_signature"};
+static const char *const names[11] = {"public_key",        "consent_statement", "consent_digest",
+                                      "consent_signature", "signed_statement",  "key_statement",
+                                      "key_digest",        "key_signature",     "export_statement",
+                                      "export_digest",     "export_signature"};
 
 static void put_signed(struct buf *digest, struct buf *hex, uint8_t signature[64],
                        const struct buf *statement)
@@ -38,11 +39,14 @@ static struct made make(void)
     uint8_t signature[64];
     struct consent_statement s = fixture_consent();
     struct key_statement k = fixture_key(public_key);
-    for (size_t i = 0; i < 8; i++)
+    struct export_statement x = fixture_export();
+    for (size_t i = 0; i < 11; i++)
         buf_init(&m.text[i], 1 << 16);
     hex_put(&m.text[0], slice_of(public_key, 32));
     key_statement_put(&m.text[5], &k);
     put_signed(&m.text[6], &m.text[7], signature, &m.text[5]);
+    export_statement_put(&m.text[8], &x);
+    put_signed(&m.text[9], &m.text[10], signature, &m.text[8]);
     consent_statement_put(&m.text[1], &s);
     put_signed(&m.text[2], &m.text[3], signature, &m.text[1]);
     struct signed_statement wire = {buf_slice(&m.text[1]), slice_of(signature, 64), slice_of(public_key, 32)};
@@ -52,7 +56,7 @@ static struct made make(void)
 
 static void release(struct made *m)
 {
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < 11; i++)
         buf_release(&m->text[i]);
 }
 
@@ -60,7 +64,7 @@ static void vectors_hold(void **state)
 {
     (void)state;
     struct made m = make();
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 11; i++) {
         char *want = fixture_vector(names[i]);
         if (!slice_is(buf_slice(&m.text[i]), want))
             fail_msg("%s is now %.*s", names[i], SLICE_ARG(buf_slice(&m.text[i])));
@@ -74,6 +78,7 @@ static void reading_gives_what_was_written(void **state)
     (void)state;
     struct consent_statement s, want = fixture_consent();
     struct key_statement k;
+    struct export_statement x;
     struct buf again;
     buf_init(&again, 1 << 16);
     char *text = fixture_vector("consent_statement");
@@ -100,6 +105,14 @@ static void reading_gives_what_was_written(void **state)
     assert_memory_equal(k.public_key, public_key, 32);
     assert_true(k.code_hash[31] == 0x33 && k.time == 1795255200 && slice_is(k.origin, "cn.example/ledger"));
     assert_int_equal(consent_statement_get(slice_str(text), &arena, &s), BOURN_E_FORMAT); /* the other kind */
+    assert_int_equal(export_statement_get(slice_str(text), &arena, &x), BOURN_E_FORMAT);
+    free(text);
+
+    text = fixture_vector("export_statement");
+    assert_int_equal(export_statement_get(slice_str(text), &arena, &x), BOURN_OK);
+    assert_true(x.label[15] == 0x1f && x.nonce[0] == 0xb0 && x.issued == 1795255200);
+    assert_true(slice_is(x.origin, "cn.example/ledger"));
+    assert_int_equal(key_statement_get(slice_str(text), &arena, &k), BOURN_E_FORMAT);
     free(text);
 }
 
@@ -159,21 +172,38 @@ static const struct damage key_damage[] = {
     {"{", "[", "malformed"},
 };
 
-static void assert_damage_refused(const char *vector, const struct damage *d, size_t n, bool consent)
+static const struct damage export_damage[] = {
+    {"bourn-export/1", "bourn-consent/1", "another kind or version of statement at \"/schema_version\""},
+    {"a copy of all records about me", "a copy of some",
+     "another kind or version of statement at \"/request\""},
+    {"\"request\":\"a copy of all records about me\",", "", "a member is missing at \"/request\""},
+    {"\"record_id\":\"b0", "\"record_id\":\"B0", "/record_id"},
+    {"2026-11-21T10:00:00Z", "2026-11-21", "/event_time"},
+    {"{", "{\"a\":1,", "an unknown member"},
+};
+
+static enum bourn_err get_any(const char *vector, struct slice in)
+{
+    struct consent_statement s;
+    struct key_statement k;
+    struct export_statement x;
+    return vector[0] == 'c'   ? consent_statement_get(in, &arena, &s)
+           : vector[0] == 'k' ? key_statement_get(in, &arena, &k)
+                              : export_statement_get(in, &arena, &x);
+}
+
+static void assert_damage_refused(const char *vector, const struct damage *d, size_t n)
 {
     char *text = fixture_vector(vector);
     for (size_t i = 0; i < n; i++) {
         struct buf b;
-        struct consent_statement s;
-        struct key_statement k;
         const char *at = strstr(text, d[i].from);
         assert_non_null(at);
         buf_init(&b, 1 << 16);
         buf_put(&b, text, (size_t)(at - text));
         buf_put_str(&b, d[i].to);
         buf_put_str(&b, at + strlen(d[i].from));
-        enum bourn_err err = consent ? consent_statement_get(buf_slice(&b), &arena, &s)
-                                     : key_statement_get(buf_slice(&b), &arena, &k);
+        enum bourn_err err = get_any(vector, buf_slice(&b));
         if (err != BOURN_E_FORMAT || !strstr(err_text(), d[i].reason))
             fail_msg("%s -> %s: said \"%s\"", d[i].from, d[i].to, err ? err_text() : "fine");
         buf_release(&b);
@@ -185,8 +215,9 @@ static void damage_is_refused_with_its_place(void **state)
 {
     (void)state;
     assert_damage_refused("consent_statement", consent_damage,
-                          sizeof consent_damage / sizeof consent_damage[0], true);
-    assert_damage_refused("key_statement", key_damage, sizeof key_damage / sizeof key_damage[0], false);
+                          sizeof consent_damage / sizeof consent_damage[0]);
+    assert_damage_refused("key_statement", key_damage, sizeof key_damage / sizeof key_damage[0]);
+    assert_damage_refused("export_statement", export_damage, sizeof export_damage / sizeof export_damage[0]);
     struct consent_statement s = fixture_consent(), out;
     struct buf b;
     buf_init(&b, 1 << 16);
@@ -368,8 +399,9 @@ static void examples_of_the_document_hold(void **state)
     fclose(f);
     text[n] = '\0';
     for (char *at = text; (at = strstr(at, "```json\n{\n")); found++) {
-        char *end = strstr(at += 8, "```"),
-             *want = fixture_vector(found ? "key_statement" : "consent_statement");
+        static const char *const order[] = {"consent_statement", "key_statement", "export_statement"};
+        assert_in_range(found, 0, 2);
+        char *end = strstr(at += 8, "```"), *want = fixture_vector(order[found]);
         struct buf b;
         buf_init(&b, 1 << 16);
         assert_non_null(end);
@@ -378,7 +410,7 @@ static void examples_of_the_document_hold(void **state)
         buf_release(&b);
         free(want);
     }
-    assert_int_equal(found, 2);
+    assert_int_equal(found, 3);
     size_t rows = 0;
     for (char *at = text; (at = strstr(at, "\n| `dpv:")); rows++) {
         char *term = at + 4, *words = strstr(term, "` | ");
@@ -440,7 +472,7 @@ int main(int argc, char **argv)
     crypto_sign_from_seed(public_key, secret, fixture_seed);
     if (argc == 2 && strcmp(argv[1], "print") == 0) {
         struct made m = make();
-        for (size_t i = 0; i < 8; i++)
+        for (size_t i = 0; i < 11; i++)
             printf("%s %.*s\n", names[i], SLICE_ARG(buf_slice(&m.text[i])));
         release(&m);
         return 0;

@@ -174,6 +174,34 @@ static void consents_come_and_go(void **state)
     person_release(&t.p);
 }
 
+static enum bourn_err copy(struct tale *t, uint64_t at, uint64_t key_index, uint64_t goes_on)
+{
+    t->r.key = key_index;
+    row_set(&t->r, R_KEY);
+    t->r.copy = goes_on;
+    row_set(&t->r, goes_on ? R_COPY : R_EVIDENCE);
+    return tell(t, at, ENTRY_EXPORTED);
+}
+
+static void a_copy_needs_a_living_key(void **state)
+{
+    (void)state;
+    struct tale t;
+    begin(&t);
+    assert_int_equal(tell(&t, 1, ENTRY_ENROLLED), BOURN_OK);
+    UNCHANGED(&t, copy(&t, 2, 0, 0), "C2");
+    assert_int_equal(key(&t, 2, 1, 0, VOUCHER_APP, 3), BOURN_OK);
+    UNCHANGED(&t, copy(&t, 3, 1, 0), "C2");
+    assert_int_equal(copy(&t, 3, 2, 0), BOURN_OK);
+    assert_int_equal(copy(&t, 4, 2, 3), BOURN_OK);
+    assert_int_equal(key(&t, 5, 3, 2, VOUCHER_NONE, 0), BOURN_OK); /* revoked: also in the middle of a copy */
+    UNCHANGED(&t, copy(&t, 6, 2, 3), "C2");
+    UNCHANGED(&t, copy(&t, 6, 2, 0), "C2");
+    assert_int_equal(tell(&t, 6, ENTRY_ERASED), BOURN_OK);
+    UNCHANGED(&t, copy(&t, 7, 2, 0), "C3");
+    person_release(&t.p);
+}
+
 static void dead_consents_make_room(void **state)
 {
     (void)state;
@@ -311,8 +339,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_chain_has_no_gap),          cmocka_unit_test(keys_are_added_replaced_revoked),
-        cmocka_unit_test(consents_come_and_go),          cmocka_unit_test(dead_consents_make_room),
-        cmocka_unit_test(the_state_comes_back_the_same), cmocka_unit_test(consents_agree_with_the_world),
+        cmocka_unit_test(a_copy_needs_a_living_key),     cmocka_unit_test(consents_come_and_go),
+        cmocka_unit_test(dead_consents_make_room),       cmocka_unit_test(the_state_comes_back_the_same),
+        cmocka_unit_test(consents_agree_with_the_world),
     };
     return crypto_init() != BOURN_OK || cmocka_run_group_tests(tests, NULL, NULL);
 }

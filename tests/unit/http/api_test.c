@@ -109,6 +109,7 @@ static void test_every_route(void **state)
         {"POST", "/v1/subjects/a/consents", REQ_CONSENT, T | S | B | K},
         {"GET", "/v1/subjects/a/consents", REQ_CONSENTS, T | S},
         {"DELETE", "/v1/subjects/a/consents/7", REQ_WITHDRAW, T | S | N | K},
+        {"POST", "/v1/export", REQ_EXPORT, B},
         {"GET", "/v1/party", REQ_WHOAMI, T},
         {"GET", "/ledger/checkpoint", REQ_LEDGER_FILE, F},
         {"GET", "/ledger/tile/0/x001/234", REQ_LEDGER_FILE, F},

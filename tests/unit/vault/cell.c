@@ -23,6 +23,7 @@ static void answer(void *ctx, uint64_t route, const struct reply *r)
     c->answers++;
     c->status = r->status;
     c->receipt = r->receipt;
+    c->next = r->next;
     snprintf(c->code, sizeof c->code, "%.*s", SLICE_ARG(r->code));
     snprintf(c->detail, sizeof c->detail, "%.*s", SLICE_ARG(r->detail));
     snprintf(c->missing, sizeof c->missing, "%.*s", SLICE_ARG(r->missing));

@@ -15,7 +15,7 @@ struct cell {
     /* the last answer */
     bool answered;
     uint32_t status;
-    uint64_t receipt;
+    uint64_t receipt, next;
     char code[64], detail[512], missing[4096];
     char body[1 << 16];
     size_t body_n;

@@ -211,6 +211,7 @@ static void test_write_one(void **state)
 }
 
 static uint8_t public_key[32], secret[64];
+static char enrolled_label[64];
 
 static void enrol(const char *subject)
 {
@@ -229,6 +230,7 @@ static void enrol(const char *subject)
     assert_int_equal(c.status, 200);
     cell_member(&c, "label", label, sizeof label);
     cell_member(&c, "origin", origin, sizeof origin);
+    memcpy(enrolled_label, label, sizeof label);
     crypto_sign_keypair(public_key, secret);
     k.origin = slice_str(origin);
     assert_true(hex_get(slice_str(label), k.label, 16));
@@ -1038,6 +1040,126 @@ static void test_held_limit(void **state)
     assert_false(vault_batch_full(c.vault));
 }
 
+static void write_note(const char *subject, const char *json)
+{
+    struct request r = as(REQ_RECORD_NEW, clinic, "dpv:ServiceProvision");
+    r.subject = slice_str(subject);
+    r.collection = slice_str("notes");
+    r.body = slice_str(json);
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 201);
+}
+
+static uint8_t copy_label[16];
+
+/* A request for a copy, signed by `key` as `pk`. */
+static void ask_copy_of(struct buf *out, const uint8_t *key, const uint8_t *pk, uint64_t issued)
+{
+    struct export_statement s = {.origin = slice_str("cn.example/ledger"), .issued = issued};
+    struct buf b;
+    uint8_t signature[64];
+    memcpy(s.label, copy_label, 16);
+    crypto_random(s.nonce, 16);
+    buf_init(&b, 1 << 16);
+    buf_init(out, 1 << 16);
+    export_statement_put(&b, &s);
+    consent_sign(signature, buf_slice(&b), key);
+    struct signed_statement ss = {buf_slice(&b), slice_of(signature, 64), slice_of(pk, 32)};
+    signed_statement_put(out, &ss);
+    buf_release(&b);
+}
+
+static void copy_is(const struct buf *statement, uint64_t page, uint32_t status, const char *body_or_code,
+                    uint64_t next)
+{
+    struct request r = {.op = REQ_EXPORT, .body = buf_slice(statement), .number = page};
+    cell_ask(&c, &r);
+    if (c.status != status)
+        fail_msg("%u %s %s", c.status, c.code, c.detail);
+    assert_string_equal(status == 200 ? c.body : c.code, body_or_code);
+    assert_int_equal(c.next, next);
+    assert_int_equal(c.receipt != REPLY_NO_RECEIPT, status == 200);
+}
+
+static void test_own_copy(void **state)
+{
+    (void)state;
+    static const char people[] = "{\"collection\":\"people\",\"id\":1,\"version\":1,\"data\":{\"id\":\"x\","
+                                 "\"name\":\"Xi\",\"born\":\"\"}}\n";
+    static const char notes[] =
+        "{\"collection\":\"notes\",\"id\":2,\"version\":1,\"data\":{\"said\":\"hm\"}}\n"
+        "{\"collection\":\"notes\",\"id\":3,\"version\":1,\"data\":{\"said\":\"oh\"}}\n";
+    struct buf a, b, again;
+    uint64_t now = (uint64_t)time(NULL);
+    collection("{\"name\":\"notes\",\"fields\":[{\"name\":\"text\",\"type\":\"text\"}]}", 201);
+    import("{\"id\":\"x\",\"name\":\"Xi\",\"born\":\"\"}\n", "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    write_note("x", "{\"text\":\"hm\"}");
+    write_note("x", "{\"text\":\"oh\"}");
+    collection("{\"name\":\"notes\",\"fields\":[{\"name\":\"said\",\"type\":\"text\"}],\"renamed\":"
+               "[{\"from\":\"text\",\"to\":\"said\"}]}",
+               201);
+    enrol("x");
+    struct request r;
+    assert_true(hex_get(slice_str(enrolled_label), copy_label, 16));
+
+    ask_copy_of(&a, secret, public_key, now);
+    copy_is(&a, 1, 409, "statement_used", 0); /* goes on with nothing */
+    copy_is(&a, 0, 200, people, 1);
+    copy_is(&a, 0, 409, "statement_used", 0);
+    copy_is(&a, 2, 409, "statement_used", 0);
+    restart(); /* how far it has come is durable */
+    copy_is(&a, 1, 200, notes, 0);
+    copy_is(&a, 1, 409, "statement_used", 0); /* no page twice */
+    restart();
+    copy_is(&a, 0, 409, "statement_used", 0);
+    buf_release(&a);
+
+    ask_copy_of(&a, secret, public_key, now);
+    ask_copy_of(&b, secret, public_key, now);
+    copy_is(&a, 0, 200, people, 1);
+    copy_is(&b, 0, 200, people, 1);
+    copy_is(&a, 1, 409, "statement_used", 0); /* a newer copy ends an older one */
+    for (uint64_t id = 2; id <= 3; id++) {
+        r = as(REQ_RECORD_DELETE, clinic, "dpv:ServiceProvision");
+        r.subject = slice_str("x");
+        r.collection = slice_str("notes");
+        r.number = id;
+        cell_ask(&c, &r);
+        assert_int_equal(c.status, 200);
+    }
+    copy_is(&b, 1, 200, "", 0); /* what was to come is gone */
+    buf_release(&a);
+    buf_release(&b);
+
+    uint8_t other_public[32], other[64];
+    crypto_sign_keypair(other_public, other);
+    ask_copy_of(&a, other, other_public, now);
+    ask_copy_of(&b, other, public_key, now);
+    copy_is(&a, 0, 403, "signature_invalid", 0);
+    copy_is(&b, 0, 403, "signature_invalid", 0);
+    buf_release(&a);
+    buf_release(&b);
+    static const struct {
+        int64_t off;
+        bool good;
+    } ages[] = {{KEY_STATEMENT_SKEW_S_MAX - 30, true},
+                {KEY_STATEMENT_SKEW_S_MAX + 30, false},
+                {30 - EXPORT_STATEMENT_AGE_S_MAX, true},
+                {-30 - EXPORT_STATEMENT_AGE_S_MAX, false}};
+    for (size_t i = 0; i < 4; i++) {
+        ask_copy_of(&a, secret, public_key, now + (uint64_t)ages[i].off);
+        copy_is(&a, 0, ages[i].good ? 200 : 422, ages[i].good ? people : "statement_expired", 0);
+        buf_release(&a);
+    }
+    ask_copy_of(&again, secret, public_key, now);
+    r = as(REQ_ERASE, clinic, "");
+    r.subject = slice_str("x");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    copy_is(&again, 0, 403, "signature_invalid", 0);
+    buf_release(&again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1063,6 +1185,7 @@ int main(void)
         cmocka_unit_test(test_held_in_order),
         cmocka_unit_test(test_what_is_held),
         cmocka_unit_test(test_held_limit),
+        cmocka_unit_test(test_own_copy),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
