@@ -46,7 +46,8 @@
 #define EVIDENCE_ROWS_PER_ENTRY_MAX 500       /* the same for evidence; a bigger request makes more entries */
 #define LEDGER_BACKLOG_BYTES_MAX (256u << 20) /* durable entries that wait for their files: then 503 */
 #define IMPORT_BATCH_BYTES_MAX (4u << 20)
-#define BATCH_REQUESTS_MAX 512      /* requests decided and made durable together */
+#define BATCH_REQUESTS_MAX 512 /* requests decided and made durable together */
+#define BATCH_US_MIN 500       /* of deciding, or twice what the last sync took: then a batch is closed */
 #define BATCH_BYTES_MAX (16u << 20) /* one journal frame */
 #define JOURNAL_SEGMENT_BYTES (32u << 20)
 #define JOURNAL_SEGMENTS_MIN 3      /* preallocated when a cell is made */
@@ -55,7 +56,7 @@
 #define PREV_SAVE_BYTES                                                                                      \
     (256u << 20)                     /* journal after which prev is saved, so that segments are used again   \
                                       */
-#define STORE_COMMIT_ROWS 1000       /* LMDB commits after so many changed rows … */
+#define STORE_COMMIT_ROWS 20000      /* LMDB commits after so many changed rows … */
 #define STORE_COMMIT_MS 1000         /* … or this time, whichever is first */
 #define STORE_MAP_BYTES (1ull << 40) /* address space LMDB may grow into */
 #define SWEEP_ROWS_PER_TICK 2000     /* records of erased people deleted per tick */

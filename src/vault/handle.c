@@ -98,6 +98,7 @@ static void read_clocks(struct vault *v, bool *backwards)
     v->now = wall > v->last_time ? wall : v->last_time;
     uint64_t ns = clock_ns(CLOCK_MONOTONIC);
     v->now_ms = ns / 1000000;
+    v->asked_ns = ns;
     if (v->requests_n == 0)
         v->taken_ns = ns;
 }

@@ -171,6 +171,8 @@ struct vault {
     uint64_t sequence;    /* last durable frame */
     uint64_t now, now_ms; /* this turn's wall clock (s) and monotonic clock (ms) */
     uint64_t taken_ns;    /* monotonic: the first request of the open batch was taken in */
+    uint64_t asked_ns;    /* and the last one */
+    uint64_t batch_ns;    /* between the two: how long a batch stays open while requests keep coming */
     uint64_t prev_mark, store_mark, files_mark, bytes_since_prev;
     uint64_t store_committed_ms, full_until_ms, swept_ms;
     uint8_t code_next[33]; /* where the sweep of enrolment codes goes on, and its length */
