@@ -48,6 +48,7 @@
 #define IMPORT_BATCH_BYTES_MAX (4u << 20)
 #define BATCH_REQUESTS_MAX 512 /* requests decided and made durable together */
 #define BATCH_US_MIN 500       /* of deciding, or twice what the last sync took: then a batch is closed */
+#define BATCH_US_MAX 20000     /* and that at most, whatever a disk that stalled took */
 #define BATCH_BYTES_MAX (16u << 20) /* one journal frame */
 #define JOURNAL_SEGMENT_BYTES (32u << 20)
 #define JOURNAL_SEGMENTS_MIN 3      /* preallocated when a cell is made */

@@ -37,8 +37,8 @@ static void from_kernel(uint8_t *p, size_t n)
 
 /* Salts and nonces are asked for a few bytes at a time, several a request: the thread that called crypto_init
  * gets them from a pool in guarded memory. What is handed out is wiped there; a child that is forked starts
- * with an empty one. */
-enum { POOL_BYTES = 2048, POOL_SHARE_MAX = 32 };
+ * with an empty one. Keys always come from the kernel itself. */
+enum { POOL_BYTES = 2048, POOL_SHARE_MAX = 24 };
 static _Thread_local uint8_t *pool;
 static _Thread_local size_t pool_left;
 
@@ -57,10 +57,7 @@ static enum bourn_err make_pool(void)
     registered = true;
     if (!pool)
         pool = crypto_secret_alloc(POOL_BYTES);
-    return pool
-               ? BOURN_OK
-               : err_set(BOURN_E_MEMORY, "no guarded memory for the pool of random bytes: raise the limit of "
-                                         "locked memory");
+    return pool ? BOURN_OK : err_set(BOURN_E_MEMORY, "no guarded memory for the pool of random bytes");
 }
 
 void crypto_random(void *out, size_t n)

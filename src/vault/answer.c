@@ -115,7 +115,9 @@ bool body_object(const struct request *r, struct json_value *body, struct answer
 static enum bourn_err send_now(struct vault *v, struct answer *a)
 {
     enum bourn_err err = a->release ? release_open(v, a->release, &a->body) : BOURN_OK;
-    if (err == BOURN_E_NOT_FOUND) {
+    if (err == BOURN_E_NOT_FOUND && a->op == REQ_EXPORT) {
+        answer_problem(a, 403, "signature_invalid", EXPORT_REFUSED);
+    } else if (err == BOURN_E_NOT_FOUND) {
         answer_problem(a, 404, "subject_unknown", "the cell holds nobody by this identifier");
     } else if (err) {
         log_error("a stored record does not open: %s; restore it from backup", err_text());

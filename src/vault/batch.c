@@ -223,7 +223,8 @@ static enum bourn_err answer_durable(struct vault *v, bool *urgent)
  * while they are answered. What is lost to a sync for each batch stays a third of the time at most. */
 static void set_batch_time(struct vault *v, uint64_t commit_ns)
 {
-    v->batch_ns = 2 * commit_ns > BATCH_US_MIN * 1000ull ? 2 * commit_ns : BATCH_US_MIN * 1000ull;
+    const uint64_t least = BATCH_US_MIN * 1000ull, most = BATCH_US_MAX * 1000ull;
+    v->batch_ns = 2 * commit_ns < least ? least : 2 * commit_ns > most ? most : 2 * commit_ns;
 }
 
 enum bourn_err vault_commit(struct vault *v)

@@ -115,8 +115,7 @@ static enum bourn_err find_person(struct vault *v, struct copy *c, struct answer
     if (err && err != BOURN_E_NOT_FOUND)
         return err;
     if (!*found) {
-        answer_problem(a, 403, "signature_invalid",
-                       "no living key of the person whom the statement names signed it");
+        answer_problem(a, 403, "signature_invalid", EXPORT_REFUSED);
         answer_hold(a, 1);
     }
     return BOURN_OK;
@@ -166,7 +165,8 @@ static enum bourn_err seek(struct vault *v, const struct subject *s, struct prog
     return BOURN_OK;
 }
 
-/* The sealed records of one page, and in c->at where the next one begins. */
+/* The sealed records of one page. The next one begins directly behind the last record given, so that what is
+ * written in the meantime is not passed over; whether there is one is a look ahead. */
 static enum bourn_err fill(struct vault *v, struct copy *c, const struct world_collection **of,
                            struct answer *a)
 {
@@ -176,9 +176,10 @@ static enum bourn_err fill(struct vault *v, struct copy *c, const struct world_c
     if (*of) {
         TRY(release_new(v, RELEASE_COPY, *of, &a->release));
         TRY(release_person(v, &c->s, (uint32_t)(*of)->index, c->at.id, slice_of(NULL, 0), a->release));
-        c->at.collection += a->release->next ? 0 : 1;
-        c->at.id = a->release->next;
-        TRY(seek(v, &c->s, &c->at, &more));
+        bourn_assert(a->release->n);
+        c->at.id = a->release->records[a->release->n - 1].id + 1;
+        struct progress ahead = c->at;
+        TRY(seek(v, &c->s, &ahead, &more));
     }
     c->at.page = more ? c->at.page + 1 : 0;
     err = BOURN_OK;

@@ -212,6 +212,7 @@ void answer_pool_free(struct answer_pool *pool);
 void answer_withhold(struct answer *a); /* forgets what would have been released */
 void answer_problem(struct answer *a, uint32_t status, const char *code, const char *detail, ...)
     __attribute__((format(printf, 4, 5)));
+#define EXPORT_REFUSED "no living key of the person whom the statement names signed it"
 void answer_json(struct answer *a, uint32_t status); /* then write a->body */
 /* The request's body, if it is a JSON object; or false with the 400 made. */
 bool body_object(const struct request *r, struct json_value *body, struct answer *a);
@@ -233,7 +234,7 @@ enum bourn_err release_add(struct release *rel, const struct subject *s, const u
 enum bourn_err release_add_none(struct release *rel, struct slice name) BOURN_MUST_USE;
 void release_field(struct release *rel, struct slice name);
 /* Opens all of it into out, as JSON of its form. Only after the entry is durable. BOURN_E_NOT_FOUND: the one
- * person was erased in the meantime. */
+ * person whom all of it is about was erased in the meantime. */
 enum bourn_err release_open(struct vault *v, const struct release *rel, struct buf *out) BOURN_MUST_USE;
 
 /* batch.c */

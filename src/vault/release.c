@@ -72,7 +72,8 @@ void release_free(struct release *rel)
     struct release_pool *pool = rel->pool;
     if (rel->n)
         crypto_wipe(rel->records, rel->n * sizeof *rel->records);
-    if (pool->n == SPARE_MAX || rel->sealed.size > SPARE_BYTES_MAX || rel->room > SPARE_BYTES_MAX / 64) {
+    if (pool->n == SPARE_MAX || rel->sealed.size > SPARE_BYTES_MAX || rel->names.size > SPARE_BYTES_MAX ||
+        rel->room > SPARE_BYTES_MAX / 64) {
         destroy(rel);
         return;
     }
@@ -256,12 +257,12 @@ static enum bourn_err put_record(struct vault *v, struct buf *out, const struct 
 
 enum bourn_err release_open(struct vault *v, const struct release *rel, struct buf *out)
 {
-    enum { AROUND_BYTES = 96 }; /* of a record, without its name */
+    enum { AROUND_BYTES = 160 }; /* of a record, without its name */
     const char *comma = "";
     bool array = rel->form == RELEASE_LIST || rel->form == RELEASE_FOUND;
     /* At once, so that what is secret is not moved as it grows. */
     buf_reserve(out, rel->sealed.n + rel->names.n + rel->n * AROUND_BYTES + AROUND_BYTES);
-    if (rel->form == RELEASE_ONE && withheld(v, &rel->records[0]))
+    if (rel->n && (rel->form == RELEASE_ONE || rel->form == RELEASE_COPY) && withheld(v, &rel->records[0]))
         return BOURN_E_NOT_FOUND;
     if (array)
         buf_put_str(out, "{\"records\":[");

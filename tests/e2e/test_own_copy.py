@@ -226,6 +226,12 @@ class OwnCopy(harness.ServedTest):
         for number in letters[100:103] + letters[130:]:  # within the page after next, and all of the last one
             self.assertEqual(self.home("DELETE", self.cell.records_path(ident, "letters", number)).status, 200)
         self.assertEqual([r["id"] for r in lines(rest())][1:], letters[:100] + letters[103:130])
+        self.store("visits", [{"id": ident, "ward": f"{n}".ljust(BIG)} for n in range(60)])
+        for late, field in (("visits", "ward"), ("letters", "said")):  # written behind the page that is on its way
+            rest = self.slow(key.sign(self.said(label)))
+            time.sleep(0.5)
+            self.store(late, [{"id": ident, field: f"late in {late}"}])
+            self.assertIn(f"late in {late}", rest())
         rest = self.slow(key.sign(self.said(label)))
         time.sleep(0.5)
         self.assertEqual(self.home("DELETE", f"/v1/subjects/{ident}").status, 200)
