@@ -22,6 +22,9 @@ enum MHD_Result upload_data(struct http *h, struct exchange *x, const char *data
     h->hooks.uploaded(h->hooks.ctx, x->id);
     if (x->state == X_WAITING)
         exchange_suspend(x);
+    else if (x->state == X_ANSWERED)
+        *n = 0; /* refused at once: what is left over would lie in the library until more came, perhaps for
+                   ever */
     return MHD_YES;
 }
 

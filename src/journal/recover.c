@@ -26,6 +26,10 @@ static enum bourn_err load(struct recovery *r, const struct segment *s)
 
 #define WHAT_TO_DO "Change nothing; restore the volume, or a backup of the whole cell"
 
+/* Far below where segment_header_get stops to believe a header, so that a journal which opens can go on for
+ * ever. */
+#define NUMBER_MAX (1ull << 62)
+
 static enum bourn_err lost(uint64_t from, uint64_t to)
 {
     return err_set(
@@ -160,6 +164,14 @@ enum bourn_err journal_recover(struct journal *j, uint64_t min_mark)
     sort_by_generation(&r);
     TRY(scan_chain(&r));
     TRY(check_rest(&r));
+    if (j->generation > NUMBER_MAX || j->sequence > NUMBER_MAX) {
+        err =
+            err_set(BOURN_E_CORRUPT,
+                    "the journal counts %llu frames in %llu uses of its segments, which no journal gets to: "
+                    "its files were changed. " WHAT_TO_DO,
+                    (unsigned long long)j->sequence, (unsigned long long)j->generation);
+        goto out;
+    }
     j->mark = min_mark;
 out:
     free(r.room);

@@ -95,7 +95,23 @@ class Stream(harness.ServedTest):
         self.assertEqual((told["line"], told["stored"]), (1, 0))
         long = self.problem(self.post_import(one + b'{"a":"' + b"x" * (1 << 20) + b'"}\n' + one), 413, "line_too_long")
         self.assertEqual(long["line"], 2)
+        self.refused_over_the_edge(b'{"a":"' + b"x" * ((1 << 20) + 1000))
         self.assertEqual(self.ok(self.post_import(b"")), {"stored": 0, "skipped": 0, "rejected": [], "rejected_count": 0})
+
+    def refused_over_the_edge(self, body):
+        """The last bytes reach over the buffer's edge: the refusal does not wait for more to come."""
+        s = socket.create_connection(("127.0.0.1", self.cell.port))
+        s.settimeout(10)
+        s.sendall((f"POST /v1/import?collection=people&subject=bioguide_id HTTP/1.1\r\nHost: x\r\n"
+                   f"Authorization: Bearer {self.NURSE}\r\nBourn-Purpose: {harness.HOME_PURPOSE}\r\n"
+                   f"Content-Type: application/x-ndjson\r\nContent-Length: {len(body)}\r\n\r\n").encode())
+        s.sendall(body[:(1 << 20) - 1000])
+        time.sleep(0.5)
+        s.sendall(body[(1 << 20) - 1000:])
+        r = http.client.HTTPResponse(s)
+        r.begin()
+        self.problem(harness.Answer(r.status, r.headers, r.read()), 413, "line_too_long")
+        s.close()
 
     def test_5_error_half_way(self):
         """The token ends in the middle: what came before stays, the answer says where it stopped."""

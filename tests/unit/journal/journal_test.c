@@ -446,6 +446,16 @@ static void test_other_history(void **state)
     journal_close(model_open(0, &last)); /* what lies there is from an earlier use */
     assert_int_equal(last, 6);
     assert_int_equal(model_try_open(8, &j, &last), BOURN_E_CORRUPT);
+    fill_four(); /* numbers near their end, behind which a frame could be written but not read again */
+    h.generation = INT64_MAX;
+    segment_header_put(other, &h);
+    copy_out("seg.000003", 0, other, 80, true);
+    assert_int_equal(model_try_open(0, &j, &last), BOURN_E_CORRUPT);
+    h.generation = 1ull << 62;
+    segment_header_put(other, &h);
+    copy_out("seg.000003", 0, other, 80, true);
+    journal_close(model_open(0, &last));
+    assert_int_equal(last, 6);
 }
 
 /* A new segment's first frame is torn, and the frame before it, which was durable, is damaged: the header
