@@ -272,6 +272,9 @@ enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
  * somebody else, so that the time tells nothing. */
 void subject_decoy(struct vault *v); /* only the work */
 enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
+/* The two halves of that: a list of people is looked up before any of them is loaded. */
+enum bourn_err subject_number(struct vault *v, struct slice id, uint64_t *number) BOURN_MUST_USE;
+void subject_prefetch(const struct vault *v, uint64_t number); /* only a hint for the processor */
 enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s) BOURN_MUST_USE;
 /* A new person with fresh number, label and key; writes slot, id and label rows, not the state and no entry.
  */

@@ -110,6 +110,14 @@ uint32_t prev_generation(const struct prev *p, uint64_t number)
     return p->generations[number];
 }
 
+void prev_prefetch(const struct prev *p, uint64_t number)
+{
+    if (number < p->count) {
+        __builtin_prefetch(&p->heads[number]);
+        __builtin_prefetch(&p->generations[number]);
+    }
+}
+
 static void put_header(uint8_t out[HEADER_BYTES], uint64_t mark, uint64_t count)
 {
     memcpy(out, magic, 8);

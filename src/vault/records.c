@@ -111,7 +111,7 @@ enum bourn_err release_person(struct vault *v, const struct subject *s, uint32_t
     const uint8_t *key = subject_key_of(s, collection);
     struct record_row row;
     size_t before = rel->n;
-    for (uint64_t id = from; key; id++) {
+    for (uint64_t id = from; key && id < s->next_record; id++) { /* nothing lies behind that */
         enum bourn_err err = record_next(v, s->number, collection, &id, &row);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;

@@ -149,7 +149,7 @@ out:
 
 /* "~" and 32 hex digits: the label; "~" and 64: the keyed hash of an identifier, which tells nothing about
  * whether it is known. Anything else is an identifier as the app spells it. */
-enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
+enum bourn_err subject_number(struct vault *v, struct slice id, uint64_t *number)
 {
     uint8_t key[32];
     struct slice value;
@@ -165,7 +165,22 @@ enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
     }
     if (err == BOURN_OK && value.n != 8)
         err = err_set(BOURN_E_CORRUPT, "an identifier row is malformed");
-    return err ? err : subject_load(v, be_get(value.p, 8), s);
+    if (err == BOURN_OK)
+        *number = be_get(value.p, 8);
+    return err;
+}
+
+void subject_prefetch(const struct vault *v, uint64_t number)
+{
+    prev_prefetch(v->prev, number);
+    slots_prefetch(v->slots, number);
+}
+
+enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
+{
+    uint64_t number;
+    enum bourn_err err = subject_number(v, id, &number);
+    return err ? err : subject_load(v, number, s);
 }
 
 void subject_decoy(struct vault *v)
