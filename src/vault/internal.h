@@ -27,7 +27,7 @@ struct subject_collection {
     uint8_t key[CRYPTO_KEY_BYTES];
 };
 
-/* A person, loaded. What lies sealed in STORE_SUBJECT is person, ids, collections and next_record. */
+/* A person, loaded. What lies sealed in its row is person, ids, collections and next_record. */
 struct subject {
     uint64_t number;
     uint8_t key[CRYPTO_KEY_BYTES]; /* the subject key, from its slot */
@@ -274,16 +274,18 @@ void subject_decoy(struct vault *v); /* only the work */
 enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
 /* The two halves of that: a list of people is looked up before any of them is loaded. */
 enum bourn_err subject_number(struct vault *v, struct slice id, uint64_t *number) BOURN_MUST_USE;
+enum bourn_err subject_number_of(struct vault *v, const uint8_t id_key[32], uint64_t *number) BOURN_MUST_USE;
 void subject_prefetch(const struct vault *v, uint64_t number); /* only a hint for the processor */
 enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s) BOURN_MUST_USE;
-/* A new person with fresh number, label and key; writes slot, id and label rows, not the state and no entry.
- */
-enum bourn_err subject_new(struct vault *v, struct slice id, uint64_t number,
-                           struct subject *s) BOURN_MUST_USE;
+/* A new person with this number and key and a fresh label; writes slot, id and label rows, not the state and
+ * no entry. id_key: of the identifier. */
+enum bourn_err subject_new(struct vault *v, struct slice id, const uint8_t id_key[32], uint64_t number,
+                           const uint8_t key[CRYPTO_KEY_BYTES], struct subject *s) BOURN_MUST_USE;
 enum bourn_err subject_save(struct vault *v, struct subject *s) BOURN_MUST_USE; /* under s->generation */
-/* Key of the collection, made if absent (then *made, and the state must be saved). */
-enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t **key,
-                                      bool *made) BOURN_MUST_USE;
+/* Key of the collection, made if absent (then *made, and the state must be saved): of these fresh random
+ * bytes, or, NULL, of others. */
+enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t *fresh,
+                                      const uint8_t **key, bool *made) BOURN_MUST_USE;
 bool subject_id_opaque(struct slice id); /* one that bourn gave out; no new person can have it */
 void subject_id_key(const struct vault *v, struct slice id, uint8_t out[32]);
 /* Seals salt and evidence of entry `index`, and gives the commitment for the row. */
@@ -305,6 +307,7 @@ enum bourn_err record_get(struct vault *v, uint64_t subject, uint32_t collection
 /* The first live record with an id >= *id; sets *id. */
 enum bourn_err record_next(struct vault *v, uint64_t subject, uint32_t collection, uint64_t *id,
                            struct record_row *out) BOURN_MUST_USE;
+uint64_t records_count(const struct vault *v); /* of the cell, with those that are still to be swept */
 /* Deletes what points at a record's row: blind rows and expiry. And that with the row itself. */
 enum bourn_err record_unindex(struct vault *v, const struct record_row *row,
                               const uint8_t key[RECORD_KEY_BYTES]) BOURN_MUST_USE;

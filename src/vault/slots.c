@@ -196,12 +196,18 @@ static struct slice slot_aad(struct slots *s, uint64_t number)
     return buf_slice(&s->aad);
 }
 
+static enum bourn_err usable(const struct slots *s)
+{
+    return s->failed ? err_set(BOURN_E_IO, SLOTS_PATH " could not be written before: start again") : BOURN_OK;
+}
+
 /* Writes within the file or right behind its end; an error is final. */
 static enum bourn_err put_bytes(struct slots *s, uint64_t offset, const uint8_t *p, size_t n)
 {
-    if (s->failed)
-        return err_set(BOURN_E_IO, SLOTS_PATH " could not be written before: start again");
-    enum bourn_err err = io_write(s->file, offset, p, n);
+    enum bourn_err err = usable(s);
+    if (err)
+        return err;
+    err = io_write(s->file, offset, p, n);
     /* Only a file that could not grow is as it was before, and may grow another time. */
     s->failed = err != BOURN_OK && !(err == BOURN_E_FULL && offset == s->bytes);
     if (!err && offset + n > s->bytes)
@@ -221,6 +227,7 @@ enum bourn_err slots_put(struct slots *s, uint64_t number, const uint8_t key[32]
 {
     enum bourn_err err = BOURN_OK;
     bourn_assert(number < UINT64_MAX / SLOT_BYTES - GROW_BYTES);
+    TRY(usable(s));
     while (s->bytes < (number + 1) * SLOT_BYTES)
         TRY(put_bytes(s, s->bytes, zeros, (size_t)(GROW_BYTES - s->bytes % GROW_BYTES)));
     if (s->run_n == RUN_SLOTS || (s->run_n && number != s->run_first + s->run_n))
@@ -335,9 +342,9 @@ out:
 
 enum bourn_err slots_sync(struct slots *s)
 {
-    if (s->failed)
-        return err_set(BOURN_E_IO, SLOTS_PATH " could not be written before: start again");
-    enum bourn_err err = put_run(s);
+    enum bourn_err err = usable(s);
+    if (!err)
+        err = put_run(s);
     if (err)
         return err == BOURN_E_FULL ? BOURN_E_IO : err; /* the file was long enough: its state is unknown */
     err = io_datasync(s->file);

@@ -114,7 +114,7 @@ enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s)
     }
     err = slots_get(v->slots, number, s->key);
     if (err == BOURN_OK)
-        err = store_get(v->store, STORE_SUBJECT, number_key(key, number), &sealed);
+        err = store_get(v->store, STORE_PERSON, number_key(key, number), &sealed);
     if (err == BOURN_E_NOT_FOUND)
         err = err_set(BOURN_E_CORRUPT,
                       "the key or the state row of person %llu is gone, though nobody erased it; restore it",
@@ -147,27 +147,36 @@ out:
     return err;
 }
 
+static enum bourn_err number_at(struct vault *v, enum store_space space, struct slice key, uint64_t *number)
+{
+    struct slice value;
+    enum bourn_err err = store_get(v->store, space, key, &value);
+    if (err)
+        return err;
+    if (value.n != 8)
+        return err_set(BOURN_E_CORRUPT, "an identifier row is malformed");
+    *number = be_get(value.p, 8);
+    return BOURN_OK;
+}
+
+enum bourn_err subject_number_of(struct vault *v, const uint8_t id_key[32], uint64_t *number)
+{
+    return number_at(v, STORE_ID, slice_of(id_key, 32), number);
+}
+
 /* "~" and 32 hex digits: the label; "~" and 64: the keyed hash of an identifier, which tells nothing about
  * whether it is known. Anything else is an identifier as the app spells it. */
 enum bourn_err subject_number(struct vault *v, struct slice id, uint64_t *number)
 {
     uint8_t key[32];
-    struct slice value;
-    enum bourn_err err = BOURN_E_NOT_FOUND;
     struct slice hex = slice_of(id.p + 1, id.n ? id.n - 1 : 0);
     if (!subject_id_opaque(id)) {
         subject_id_key(v, id, key);
-        err = store_get(v->store, STORE_ID, slice_of(key, 32), &value);
-    } else if (hex_get(hex, key, 16)) {
-        err = store_get(v->store, STORE_LABEL, slice_of(key, 16), &value);
-    } else if (hex_get(hex, key, 32)) {
-        err = store_get(v->store, STORE_ID, slice_of(key, 32), &value);
+        return subject_number_of(v, key, number);
     }
-    if (err == BOURN_OK && value.n != 8)
-        err = err_set(BOURN_E_CORRUPT, "an identifier row is malformed");
-    if (err == BOURN_OK)
-        *number = be_get(value.p, 8);
-    return err;
+    if (hex_get(hex, key, 16))
+        return number_at(v, STORE_LABEL, slice_of(key, 16), number);
+    return hex_get(hex, key, 32) ? subject_number_of(v, key, number) : BOURN_E_NOT_FOUND;
 }
 
 void subject_prefetch(const struct vault *v, uint64_t number)
@@ -198,22 +207,22 @@ enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subje
     return err;
 }
 
-enum bourn_err subject_new(struct vault *v, struct slice id, uint64_t number, struct subject *s)
+enum bourn_err subject_new(struct vault *v, struct slice id, const uint8_t id_key[32], uint64_t number,
+                           const uint8_t key[CRYPTO_KEY_BYTES], struct subject *s)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    uint8_t key[32], label[16], value[8];
+    uint8_t label[16], value[8];
     *s = (struct subject){.number = number, .next_record = 1};
     crypto_random(label, sizeof label);
-    crypto_random(s->key, sizeof s->key);
+    memcpy(s->key, key, sizeof s->key);
     person_init(&s->person, label);
     buf_init_secret(&s->ids, 64 * (SUBJECT_ID_BYTES_MAX + 8));
     cbor_put_text(&s->ids, id);
     s->ids_n = 1;
-    subject_id_key(v, id, key);
     TRY(buf_check(&s->ids));
     TRY(slots_put(v->slots, number, s->key));
     v->new_slots = true;
-    TRY(batch_put(v, STORE_ID, slice_of(key, 32), number_key(value, number)));
+    TRY(batch_put(v, STORE_ID, slice_of(id_key, 32), number_key(value, number)));
     TRY(batch_put(v, STORE_LABEL, slice_of(label, 16), number_key(value, number)));
     err = BOURN_OK;
 out:
@@ -255,8 +264,7 @@ enum bourn_err subject_save(struct vault *v, struct subject *s)
     TRY(buf_check(&sealed));
     TRY(crypto_seal(to, state_key, slice_of(aad, state_aad(aad, s->number, s->generation)),
                     buf_slice(&plain)));
-    TRY(batch_put(v, STORE_SUBJECT, number_key(key, s->number),
-                  slice_of(to, plain.n + CRYPTO_SEAL_OVERHEAD)));
+    TRY(batch_put(v, STORE_PERSON, number_key(key, s->number), slice_of(to, plain.n + CRYPTO_SEAL_OVERHEAD)));
     err = BOURN_OK;
 out:
     crypto_wipe(state_key, sizeof state_key);
@@ -266,7 +274,8 @@ out:
     return err;
 }
 
-enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t **key, bool *made)
+enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t *fresh,
+                                      const uint8_t **key, bool *made)
 {
     *made = false;
     for (size_t i = 0; i < s->collections_n; i++)
@@ -285,7 +294,10 @@ enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const 
     s->collections = more;
     struct subject_collection *c = &more[s->collections_n++];
     c->number = number;
-    crypto_random(c->key, sizeof c->key);
+    if (fresh)
+        memcpy(c->key, fresh, sizeof c->key);
+    else
+        crypto_random(c->key, sizeof c->key);
     *key = c->key;
     *made = true;
     return BOURN_OK;

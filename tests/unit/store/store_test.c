@@ -126,13 +126,13 @@ static void test_seek(void **state)
     struct store *s = *state;
     static const char *const keys[] = {"a", "ab", "abc", "b", "ba"};
     struct slice k, v;
-    assert_int_equal(store_seek(s, STORE_RECORD, s_(""), s_(""), &k, &v), BOURN_E_NOT_FOUND);
+    assert_int_equal(store_seek(s, STORE_PERSON, s_(""), s_(""), &k, &v), BOURN_E_NOT_FOUND);
     for (size_t i = 5; i-- > 0;)
-        ok(store_put(s, STORE_RECORD, s_(keys[i]), s_(keys[i])));
+        ok(store_put(s, STORE_PERSON, s_(keys[i]), s_(keys[i])));
     ok(store_put(s, STORE_EVIDENCE, s_("aa"), s_("other space")));
     uint8_t from[8];
     size_t n = 0, found = 0;
-    while (store_seek(s, STORE_RECORD, s_(""), slice_of(from, n), &k, &v) == BOURN_OK) {
+    while (store_seek(s, STORE_PERSON, s_(""), slice_of(from, n), &k, &v) == BOURN_OK) {
         assert_true(slice_is(k, keys[found]) && slice_eq(k, v));
         memcpy(from, k.p, k.n);
         from[k.n] = 0;
@@ -140,14 +140,14 @@ static void test_seek(void **state)
         found++;
     }
     assert_int_equal(found, 5);
-    ok(store_seek(s, STORE_RECORD, s_("b"), s_(""), &k, &v)); /* from before the prefix */
+    ok(store_seek(s, STORE_PERSON, s_("b"), s_(""), &k, &v)); /* from before the prefix */
     assert_true(slice_is(k, "b"));
-    ok(store_seek(s, STORE_RECORD, s_("a"), s_("aba"), &k, &v));
+    ok(store_seek(s, STORE_PERSON, s_("a"), s_("aba"), &k, &v));
     assert_true(slice_is(k, "abc"));
-    assert_int_equal(store_seek(s, STORE_RECORD, s_("a"), s_("abd"), &k, &v), BOURN_E_NOT_FOUND);
-    assert_int_equal(store_seek(s, STORE_RECORD, s_("c"), s_("c"), &k, &v), BOURN_E_NOT_FOUND);
-    ok(store_del(s, STORE_RECORD, s_("ab"))); /* a seek behind a change sees the change */
-    ok(store_seek(s, STORE_RECORD, s_("ab"), s_("ab"), &k, &v));
+    assert_int_equal(store_seek(s, STORE_PERSON, s_("a"), s_("abd"), &k, &v), BOURN_E_NOT_FOUND);
+    assert_int_equal(store_seek(s, STORE_PERSON, s_("c"), s_("c"), &k, &v), BOURN_E_NOT_FOUND);
+    ok(store_del(s, STORE_PERSON, s_("ab"))); /* a seek behind a change sees the change */
+    ok(store_seek(s, STORE_PERSON, s_("ab"), s_("ab"), &k, &v));
     assert_true(slice_is(k, "abc"));
 }
 
