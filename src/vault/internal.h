@@ -13,6 +13,7 @@
 #include "io/io.h"
 #include "journal/journal.h"
 #include "store/store.h"
+#include "vault/known.h"
 #include "vault/prev.h"
 #include "vault/slots.h"
 #include "vault/vault.h"
@@ -158,6 +159,7 @@ struct vault {
     struct store *store;
     struct slots *slots;
     struct prev *prev;
+    struct known *known;
     struct world *world;
     struct worker *worker;
     struct crypto_mac id_mac;    /* HMAC of identifiers */
@@ -272,10 +274,15 @@ enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
  * somebody else, so that the time tells nothing. */
 void subject_decoy(struct vault *v); /* only the work */
 enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
-/* The two halves of that: a list of people is looked up before any of them is loaded. */
-enum bourn_err subject_number(struct vault *v, struct slice id, uint64_t *number) BOURN_MUST_USE;
-enum bourn_err subject_number_of(struct vault *v, const uint8_t id_key[32], uint64_t *number) BOURN_MUST_USE;
-void subject_prefetch(const struct vault *v, uint64_t number); /* only a hint for the processor */
+/* The same in two steps, for a list of people: all are looked for before any is loaded. */
+struct subject_ref {
+    uint8_t key[32]; /* keyed hash of the identifier */
+    uint64_t guess;  /* KNOWN_NONE: the store is asked */
+};
+void subject_look(const struct vault *v, struct slice id, struct subject_ref *ref);
+void subject_guess(const struct vault *v, struct subject_ref *ref); /* after all of them were looked at */
+enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct subject_ref *ref,
+                                struct subject *s) BOURN_MUST_USE;
 enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s) BOURN_MUST_USE;
 /* A new person with this number and key and a fresh label; writes slot, id and label rows, not the state and
  * no entry. id_key: of the identifier. */

@@ -20,7 +20,7 @@ void plan_release(struct plan *p)
 enum bourn_err plan_init(struct plan *p, struct vault *v, size_t items, size_t bytes)
 {
     *p = (struct plan){.v = v, .table_n = 16};
-    buf_init(&p->values, BATCH_BYTES_MAX);
+    buf_init(&p->values, 4 * IMPORT_BATCH_BYTES_MAX);
     buf_init_secret(&p->keys, items * KEYS_BYTES);
     while (p->table_n < 2 * items)
         p->table_n *= 2;
@@ -43,21 +43,18 @@ bool plan_collection(struct plan *p, const struct request *r, struct answer *a)
 
 enum bourn_err plan_person(struct plan *p, struct slice id, size_t *position)
 {
-    uint8_t key[32];
-    uint64_t number;
-    subject_id_key(p->v, id, key);
-    size_t at = (size_t)be_get(key, 8) & (p->table_n - 1);
+    struct subject_ref ref;
+    subject_look(p->v, id, &ref);
+    size_t at = (size_t)be_get(ref.key, 8) & (p->table_n - 1);
     for (; p->table[at]; at = (at + 1) & (p->table_n - 1))
-        if (memcmp(p->people[p->table[at] - 1].key, key, 32) == 0) {
+        if (memcmp(p->people[p->table[at] - 1].key, ref.key, 32) == 0) {
             *position = p->table[at] - 1;
             return BOURN_OK;
         }
     struct planned *one = &p->people[p->people_n];
-    memcpy(one->key, key, 32);
-    enum bourn_err err =
-        subject_id_opaque(id) ? subject_number(p->v, id, &number) : subject_number_of(p->v, key, &number);
-    if (!err)
-        err = subject_load(p->v, number, &one->s);
+    memcpy(one->key, ref.key, 32);
+    subject_guess(p->v, &ref);
+    enum bourn_err err = subject_find_ref(p->v, id, &ref, &one->s);
     if (err && err != BOURN_E_NOT_FOUND)
         return err;
     one->known = err == BOURN_OK;

@@ -134,6 +134,11 @@ static void put_header(uint8_t out[HEADER_BYTES], uint64_t mark, uint64_t count)
     be_put(out + 24, count, 8);
 }
 
+uint64_t prev_snapshot_bytes(const struct prev *p)
+{
+    return HEADER_BYTES + p->count * PERSON_BYTES + HASH_BYTES;
+}
+
 /* hash := SHA-256(hash || block): the hash runs through the file block by block. */
 static void chain(uint8_t hash[HASH_BYTES], const uint8_t *block, size_t n)
 {

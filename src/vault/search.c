@@ -327,13 +327,12 @@ static bool list_ok(struct json_value list)
     return true;
 }
 
-/* The next few people of a list: their numbers are looked up one behind the other, and what is read of them
- * next is on its way into the processor's caches meanwhile. */
+/* The next few people of a list: what is read of them is on its way into the processor's caches while those
+ * before them are looked up. */
 struct ahead {
     struct buf text;   /* identifiers, decoded */
     size_t end[AHEAD]; /* of each in text */
-    uint64_t number[AHEAD];
-    enum bourn_err err[AHEAD];
+    struct subject_ref ref[AHEAD];
     size_t n, next;
 };
 
@@ -352,11 +351,10 @@ static bool look_ahead(struct vault *v, struct ahead *a, struct json_value list,
         value_text(m.value, &a->text);
         a->end[a->n++] = a->text.n;
     }
-    for (size_t i = 0; i < a->n; i++) {
-        a->err[i] = subject_number(v, ahead_id(a, i), &a->number[i]);
-        if (a->err[i] == BOURN_OK)
-            subject_prefetch(v, a->number[i]);
-    }
+    for (size_t i = 0; i < a->n; i++)
+        subject_look(v, ahead_id(a, i), &a->ref[i]);
+    for (size_t i = 0; i < a->n; i++)
+        subject_guess(v, &a->ref[i]);
     return a->n > 0;
 }
 
@@ -369,7 +367,7 @@ static enum bourn_err add_listed(struct vault *v, struct finding *f, struct ahea
     size_t i = a->next++;
     struct slice id = ahead_id(a, i);
     f->looked++; /* whoever it is: the page is held by that */
-    enum bourn_err err = a->err[i] ? a->err[i] : subject_load(v, a->number[i], &s);
+    enum bourn_err err = subject_find_ref(v, id, &a->ref[i], &s);
     if (err == BOURN_OK) {
         err = add_person(v, f, &s, id, &added);
         subject_release(&s);

@@ -147,49 +147,79 @@ out:
     return err;
 }
 
-static enum bourn_err number_at(struct vault *v, enum store_space space, struct slice key, uint64_t *number)
+static bool has_id(const struct subject *s, struct slice id)
+{
+    struct cbor c;
+    cbor_init(&c, buf_slice(&s->ids));
+    for (size_t i = 0; i < s->ids_n; i++)
+        if (slice_eq(cbor_text(&c), id))
+            return true;
+    return false;
+}
+
+/* By a key of a space whose rows hold numbers. */
+static enum bourn_err load_by(struct vault *v, enum store_space space, const uint8_t *key, size_t n,
+                              struct subject *s)
 {
     struct slice value;
-    enum bourn_err err = store_get(v->store, space, key, &value);
+    enum bourn_err err = store_get(v->store, space, slice_of(key, n), &value);
     if (err)
         return err;
     if (value.n != 8)
         return err_set(BOURN_E_CORRUPT, "an identifier row is malformed");
-    *number = be_get(value.p, 8);
-    return BOURN_OK;
-}
-
-enum bourn_err subject_number_of(struct vault *v, const uint8_t id_key[32], uint64_t *number)
-{
-    return number_at(v, STORE_ID, slice_of(id_key, 32), number);
+    return subject_load(v, be_get(value.p, 8), s);
 }
 
 /* "~" and 32 hex digits: the label; "~" and 64: the keyed hash of an identifier, which tells nothing about
- * whether it is known. Anything else is an identifier as the app spells it. */
-enum bourn_err subject_number(struct vault *v, struct slice id, uint64_t *number)
+ * whether it is known. */
+static enum bourn_err find_opaque(struct vault *v, struct slice id, struct subject *s)
 {
     uint8_t key[32];
-    struct slice hex = slice_of(id.p + 1, id.n ? id.n - 1 : 0);
-    if (!subject_id_opaque(id)) {
-        subject_id_key(v, id, key);
-        return subject_number_of(v, key, number);
-    }
+    struct slice hex = slice_of(id.p + 1, id.n - 1);
     if (hex_get(hex, key, 16))
-        return number_at(v, STORE_LABEL, slice_of(key, 16), number);
-    return hex_get(hex, key, 32) ? subject_number_of(v, key, number) : BOURN_E_NOT_FOUND;
+        return load_by(v, STORE_LABEL, key, 16, s);
+    return hex_get(hex, key, 32) ? load_by(v, STORE_ID, key, 32, s) : BOURN_E_NOT_FOUND;
 }
 
-void subject_prefetch(const struct vault *v, uint64_t number)
+void subject_look(const struct vault *v, struct slice id, struct subject_ref *ref)
 {
+    ref->guess = KNOWN_NONE;
+    subject_id_key(v, id, ref->key);
+    known_prefetch(v->known, ref->key);
+}
+
+void subject_guess(const struct vault *v, struct subject_ref *ref)
+{
+    uint64_t number = known_get(v->known, ref->key);
+    if (number >= prev_count(v->prev)) /* also KNOWN_NONE */
+        return;
+    ref->guess = number;
     prev_prefetch(v->prev, number);
     slots_prefetch(v->slots, number);
 }
 
+enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct subject_ref *ref,
+                                struct subject *s)
+{
+    if (subject_id_opaque(id))
+        return find_opaque(v, id, s);
+    if (ref->guess != KNOWN_NONE && subject_load(v, ref->guess, s) == BOURN_OK) {
+        if (has_id(s, id))
+            return BOURN_OK;
+        subject_release(s);
+    }
+    enum bourn_err err = load_by(v, STORE_ID, ref->key, 32, s);
+    if (err == BOURN_OK)
+        known_put(v->known, ref->key, s->number);
+    return err;
+}
+
 enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
 {
-    uint64_t number;
-    enum bourn_err err = subject_number(v, id, &number);
-    return err ? err : subject_load(v, number, s);
+    struct subject_ref ref;
+    subject_look(v, id, &ref);
+    subject_guess(v, &ref);
+    return subject_find_ref(v, id, &ref, s);
 }
 
 void subject_decoy(struct vault *v)
