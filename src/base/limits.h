@@ -62,7 +62,7 @@
 #define STORE_COMMIT_ROWS 20000      /* LMDB commits after so many changed rows … */
 #define STORE_COMMIT_MS 1000         /* … or this time, whichever is first */
 #define STORE_MAP_BYTES (1ull << 40) /* address space LMDB may grow into */
-#define KNOWN_PEOPLE_MAX (1u << 20)  /* identifiers whose people are found without the store: 8 MB */
+#define KNOWN_PEOPLE_MAX (1u << 20)  /* identifiers whose people are found without the store: 16 MB */
 #define SWEEP_ROWS_PER_TICK 2000     /* records of erased people deleted per tick */
 #define SWEEP_CODES_PER_TICK 100     /* enrolment codes looked at per tick */
 #define CHECKPOINT_INTERVAL_MS 1000  /* at most, while there are new entries */

@@ -39,6 +39,7 @@ struct subject {
     size_t ids_n;
     struct subject_collection *collections;
     size_t collections_n;
+    uintptr_t near; /* where the sealed state lay in the store: a hint, see known.h */
 };
 
 /* --- answers
@@ -278,9 +279,11 @@ enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subje
 struct subject_ref {
     uint8_t key[32]; /* keyed hash of the identifier */
     uint64_t guess;  /* KNOWN_NONE: the store is asked */
+    uintptr_t near;  /* 0: not known */
 };
 void subject_look(const struct vault *v, struct slice id, struct subject_ref *ref);
 void subject_guess(const struct vault *v, struct subject_ref *ref); /* after all of them were looked at */
+void subject_near(const struct subject_ref *ref); /* it is one of the next to be found: a hint */
 enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct subject_ref *ref,
                                 struct subject *s) BOURN_MUST_USE;
 enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s) BOURN_MUST_USE;

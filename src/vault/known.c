@@ -5,12 +5,14 @@
 
 #include <sys/mman.h>
 
-enum { PLACES = 8, BUCKETS = KNOWN_PEOPLE_MAX / PLACES };
+enum { LINE_BYTES = 64, PAGE_BYTES = 4096, STATE_BYTES = 256, RECORD_BYTES = 1152 };
+enum { PLACES = 4, BUCKETS = KNOWN_PEOPLE_MAX / PLACES };
 _Static_assert((BUCKETS & (BUCKETS - 1)) == 0, "a power of two");
 
 struct place {
     uint32_t some; /* of the hash; the bucket is chosen by other bits */
     uint32_t next; /* the number + 1; 0: empty */
+    uintptr_t near;
 };
 struct known {
     struct place place[BUCKETS][PLACES]; /* a bucket is one line of the cache, newest first */
@@ -42,17 +44,19 @@ void known_prefetch(const struct known *k, const uint8_t hash[32])
     __builtin_prefetch(k->place[bucket_of(hash)]);
 }
 
-uint64_t known_get(const struct known *k, const uint8_t hash[32])
+uint64_t known_get(const struct known *k, const uint8_t hash[32], uintptr_t *near)
 {
     const struct place *p = k->place[bucket_of(hash)];
     uint32_t some = (uint32_t)be_get(hash + 4, 4);
     for (unsigned i = 0; i < PLACES; i++)
-        if (p[i].next && p[i].some == some)
+        if (p[i].next && p[i].some == some) {
+            *near = p[i].near;
             return p[i].next - 1;
+        }
     return KNOWN_NONE;
 }
 
-void known_put(struct known *k, const uint8_t hash[32], uint64_t number)
+void known_put(struct known *k, const uint8_t hash[32], uint64_t number, uintptr_t near)
 {
     struct place *p = k->place[bucket_of(hash)];
     uint32_t some = (uint32_t)be_get(hash + 4, 4);
@@ -62,5 +66,14 @@ void known_put(struct known *k, const uint8_t hash[32], uint64_t number)
     while (i < PLACES - 1 && p[i].next && p[i].some != some)
         i++;
     memmove(p + 1, p, i * sizeof *p);
-    p[0] = (struct place){some, (uint32_t)number + 1};
+    p[0] = (struct place){some, (uint32_t)number + 1, near};
+}
+
+void known_prefetch_row(uintptr_t near)
+{
+    uintptr_t page = near - near % PAGE_BYTES;
+    uintptr_t first = near - page > RECORD_BYTES ? near - RECORD_BYTES : page;
+    __builtin_prefetch((const void *)page, 0, 2); /* where LMDB lists what the page holds */
+    for (uintptr_t at = first; at < near + STATE_BYTES && at < page + PAGE_BYTES; at += LINE_BYTES)
+        __builtin_prefetch((const void *)at, 0, 2);
 }

@@ -15,7 +15,10 @@ struct known; /* of one size, whatever the number of people: KNOWN_PEOPLE_MAX */
 enum bourn_err known_new(struct known **out) BOURN_MUST_USE;
 void known_free(struct known *k);
 void known_prefetch(const struct known *k, const uint8_t hash[32]); /* it will be asked for soon: a hint */
-uint64_t known_get(const struct known *k, const uint8_t hash[32]);  /* KNOWN_NONE: ask the store */
-void known_put(struct known *k, const uint8_t hash[32], uint64_t number);
+/* KNOWN_NONE: ask the store. */
+uint64_t known_get(const struct known *k, const uint8_t hash[32], uintptr_t *near);
+void known_put(struct known *k, const uint8_t hash[32], uint64_t number, uintptr_t near);
+/* The row at `near` and the one behind it, which lies below it in LMDB's pages, will be read soon. */
+void known_prefetch_row(uintptr_t near);
 
 #endif

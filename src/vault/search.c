@@ -13,7 +13,7 @@
 
 #define BLIND_KEY_BYTES (16 + RECORD_KEY_BYTES)
 #define WHERE_MAX 8
-enum { ROWS_TABLE = 2048, AHEAD = 64 };
+enum { ROWS_TABLE = 2048, AHEAD = 64, NEAR = 6 };
 _Static_assert(ROWS_TABLE > 2 * PAGE_PEOPLE_MAX, "the table of rows stays sparse");
 
 /* The bytes of a value that an index compares: decoded text of strings, the literal of others. */
@@ -355,6 +355,8 @@ static bool look_ahead(struct vault *v, struct ahead *a, struct json_value list,
         subject_look(v, ahead_id(a, i), &a->ref[i]);
     for (size_t i = 0; i < a->n; i++)
         subject_guess(v, &a->ref[i]);
+    for (size_t i = 0; i < a->n && i < NEAR; i++)
+        subject_near(&a->ref[i]);
     return a->n > 0;
 }
 
@@ -367,6 +369,8 @@ static enum bourn_err add_listed(struct vault *v, struct finding *f, struct ahea
     size_t i = a->next++;
     struct slice id = ahead_id(a, i);
     f->looked++; /* whoever it is: the page is held by that */
+    if (i + NEAR < a->n)
+        subject_near(&a->ref[i + NEAR]);
     enum bourn_err err = subject_find_ref(v, id, &a->ref[i], &s);
     if (err == BOURN_OK) {
         err = add_person(v, f, &s, id, &added);

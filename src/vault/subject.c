@@ -120,6 +120,7 @@ enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s)
                       "the key or the state row of person %llu is gone, though nobody erased it; restore it",
                       (unsigned long long)number);
     TRY(err);
+    s->near = (uintptr_t)sealed.p;
     if (sealed.n < CRYPTO_SEAL_OVERHEAD) {
         err = err_set(BOURN_E_CORRUPT, "the state row of person %llu is cut", (unsigned long long)number);
         goto out;
@@ -184,18 +185,25 @@ static enum bourn_err find_opaque(struct vault *v, struct slice id, struct subje
 void subject_look(const struct vault *v, struct slice id, struct subject_ref *ref)
 {
     ref->guess = KNOWN_NONE;
+    ref->near = 0;
     subject_id_key(v, id, ref->key);
     known_prefetch(v->known, ref->key);
 }
 
 void subject_guess(const struct vault *v, struct subject_ref *ref)
 {
-    uint64_t number = known_get(v->known, ref->key);
+    uint64_t number = known_get(v->known, ref->key, &ref->near);
     if (number >= prev_count(v->prev)) /* also KNOWN_NONE */
         return;
     ref->guess = number;
     prev_prefetch(v->prev, number);
     slots_prefetch(v->slots, number);
+}
+
+void subject_near(const struct subject_ref *ref)
+{
+    if (ref->near)
+        known_prefetch_row(ref->near);
 }
 
 enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct subject_ref *ref,
@@ -204,13 +212,16 @@ enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct s
     if (subject_id_opaque(id))
         return find_opaque(v, id, s);
     if (ref->guess != KNOWN_NONE && subject_load(v, ref->guess, s) == BOURN_OK) {
-        if (has_id(s, id))
+        if (has_id(s, id)) {
+            if (s->near != ref->near)
+                known_put(v->known, ref->key, s->number, s->near);
             return BOURN_OK;
+        }
         subject_release(s);
     }
     enum bourn_err err = load_by(v, STORE_ID, ref->key, 32, s);
     if (err == BOURN_OK)
-        known_put(v->known, ref->key, s->number);
+        known_put(v->known, ref->key, s->number, s->near);
     return err;
 }
 
