@@ -15,7 +15,7 @@ struct store_lmdb {
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi[STORE_SPACES];
-    MDB_cursor *cursors[STORE_SPACES]; /* made at the first seek; a write transaction frees them at its end */
+    MDB_cursor *cursors[STORE_SPACES]; /* made at the first look; a write transaction frees them at its end */
 };
 
 static struct store_lmdb *self(struct store *s)
@@ -63,11 +63,20 @@ static void lmdb_close(struct store *s)
     free(l);
 }
 
+static int cursor_of(struct store_lmdb *l, enum store_space space)
+{
+    return l->cursors[space] ? 0 : mdb_cursor_open(l->txn, l->dbi[space], &l->cursors[space]);
+}
+
+/* With the space's cursor: what is looked for next often lies on the same page, and then LMDB walks no tree.
+ */
 static enum bourn_err lmdb_get(struct store *s, enum store_space space, struct slice key, struct slice *value)
 {
     struct store_lmdb *l = self(s);
     MDB_val k = val(key), v;
-    int rc = mdb_get(l->txn, l->dbi[space], &k, &v);
+    int rc = cursor_of(l, space);
+    if (!rc)
+        rc = mdb_cursor_get(l->cursors[space], &k, &v, MDB_SET);
     if (rc)
         return rc == MDB_NOTFOUND ? store_absent() : lmdb_failed("read a row", rc);
     *value = slice_of(v.mv_data, v.mv_size);
@@ -95,7 +104,7 @@ static enum bourn_err lmdb_seek(struct store *s, enum store_space space, struct 
 {
     struct store_lmdb *l = self(s);
     MDB_val k = val(from), v;
-    int rc = l->cursors[space] ? 0 : mdb_cursor_open(l->txn, l->dbi[space], &l->cursors[space]);
+    int rc = cursor_of(l, space);
     if (!rc)
         rc = mdb_cursor_get(l->cursors[space], &k, &v, from.n ? MDB_SET_RANGE : MDB_FIRST);
     if (rc)

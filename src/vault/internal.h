@@ -283,7 +283,8 @@ struct subject_ref {
 };
 void subject_look(const struct vault *v, struct slice id, struct subject_ref *ref);
 void subject_guess(const struct vault *v, struct subject_ref *ref); /* after all of them were looked at */
-void subject_near(const struct subject_ref *ref); /* it is one of the next to be found: a hint */
+void subject_near(const struct vault *v,
+                  const struct subject_ref *ref); /* it is one of the next to be found: a hint */
 enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct subject_ref *ref,
                                 struct subject *s) BOURN_MUST_USE;
 enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s) BOURN_MUST_USE;

@@ -73,7 +73,7 @@ void known_prefetch_row(uintptr_t near)
 {
     uintptr_t page = near - near % PAGE_BYTES;
     uintptr_t first = near - page > RECORD_BYTES ? near - RECORD_BYTES : page;
-    __builtin_prefetch((const void *)page, 0, 2); /* where LMDB lists what the page holds */
+    __builtin_prefetch((const void *)page, 0, 3); /* where LMDB lists what the page holds */
     for (uintptr_t at = first; at < near + STATE_BYTES && at < page + PAGE_BYTES; at += LINE_BYTES)
-        __builtin_prefetch((const void *)at, 0, 2);
+        __builtin_prefetch((const void *)at, 0, 3);
 }

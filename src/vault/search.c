@@ -13,7 +13,7 @@
 
 #define BLIND_KEY_BYTES (16 + RECORD_KEY_BYTES)
 #define WHERE_MAX 8
-enum { ROWS_TABLE = 2048, AHEAD = 64, NEAR = 6 };
+enum { ROWS_TABLE = 2048, AHEAD = 64, NEAR = 2 };
 _Static_assert(ROWS_TABLE > 2 * PAGE_PEOPLE_MAX, "the table of rows stays sparse");
 
 /* The bytes of a value that an index compares: decoded text of strings, the literal of others. */
@@ -356,7 +356,7 @@ static bool look_ahead(struct vault *v, struct ahead *a, struct json_value list,
     for (size_t i = 0; i < a->n; i++)
         subject_guess(v, &a->ref[i]);
     for (size_t i = 0; i < a->n && i < NEAR; i++)
-        subject_near(&a->ref[i]);
+        subject_near(v, &a->ref[i]);
     return a->n > 0;
 }
 
@@ -370,7 +370,7 @@ static enum bourn_err add_listed(struct vault *v, struct finding *f, struct ahea
     struct slice id = ahead_id(a, i);
     f->looked++; /* whoever it is: the page is held by that */
     if (i + NEAR < a->n)
-        subject_near(&a->ref[i + NEAR]);
+        subject_near(v, &a->ref[i + NEAR]);
     enum bourn_err err = subject_find_ref(v, id, &a->ref[i], &s);
     if (err == BOURN_OK) {
         err = add_person(v, f, &s, id, &added);

@@ -196,14 +196,15 @@ void subject_guess(const struct vault *v, struct subject_ref *ref)
     if (number >= prev_count(v->prev)) /* also KNOWN_NONE */
         return;
     ref->guess = number;
-    prev_prefetch(v->prev, number);
-    slots_prefetch(v->slots, number);
 }
 
-void subject_near(const struct subject_ref *ref)
+void subject_near(const struct vault *v, const struct subject_ref *ref)
 {
-    if (ref->near)
-        known_prefetch_row(ref->near);
+    if (ref->guess == KNOWN_NONE)
+        return;
+    prev_prefetch(v->prev, ref->guess);
+    slots_prefetch(v->slots, ref->guess);
+    known_prefetch_row(ref->near);
 }
 
 enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct subject_ref *ref,
