@@ -114,64 +114,20 @@ static enum bourn_err import_row(struct import *im, const char *field, size_t ro
     return BOURN_OK;
 }
 
-/* Whether the person has a record equal to this one in the collection. Nothing of it leaves: the writer knows
- * it. */
-static enum bourn_err has_equal(struct plan *p, const struct subject *s, struct slice json, bool *same)
-{
-    enum bourn_err err = BOURN_E_INTERNAL;
-    uint32_t number = (uint32_t)p->q.collection->index;
-    const uint8_t *secret = subject_key_of(s, number);
-    struct record_row row;
-    struct buf plain;
-    *same = false;
-    buf_init_secret(&plain, RECORD_BYTES_MAX);
-    for (uint64_t id = 0; secret && !*same; id++) {
-        err = record_next(p->v, s->number, number, &id, &row);
-        if (err == BOURN_E_NOT_FOUND)
-            break;
-        TRY(err);
-        if (row.sealed.n != json.n + CRYPTO_SEAL_OVERHEAD)
-            continue;
-        TRY(record_open(p->v, s, p->q.collection, id, &row, &plain));
-        *same = crypto_equal(plain.p, json.p, json.n);
-    }
-    err = BOURN_OK;
-out:
-    buf_release(&plain);
-    return err;
-}
-
-/* A row equal to an earlier row of the same person in this batch, or to a stored one, is skipped. */
-static enum bourn_err import_skip_equal(struct import *im)
+/* Rows that are there already are skipped; then those that the gate refuses. */
+static enum bourn_err import_sort_out(struct import *im)
 {
     struct plan *p = &im->plan;
-    size_t *last = calloc(p->people_n + 1, sizeof *last), *before = calloc(p->items_n + 1, sizeof *before);
-    enum bourn_err err = BOURN_E_INTERNAL;
-    if (!last || !before) {
-        err = err_set(BOURN_E_MEMORY, "out of memory for an import");
-        goto out;
-    }
-    for (size_t i = 0; i < p->items_n; i++) {
+    enum bourn_err err = plan_skip_equal(p);
+    for (size_t i = 0; i < p->items_n && !err; i++) {
         struct item *it = &p->items[i];
-        struct planned *one = &p->people[it->person];
-        if (!one->allowed) {
-            reject(im, it->row,
-                   slice_str("the gate refuses this write: the party lacks a basis, a right or the purpose"));
-            it->skip = im->refused = true;
-            continue;
-        }
-        if (one->known)
-            TRY(has_equal(p, &one->s, it->json.raw, &it->skip));
-        for (size_t k = last[it->person]; k && !it->skip; k = before[k])
-            it->skip = slice_eq(p->items[k - 1].json.raw, it->json.raw);
         im->skipped += it->skip;
-        before[i + 1] = last[it->person];
-        last[it->person] = i + 1;
+        if (p->people[it->person].allowed)
+            continue;
+        reject(im, it->row,
+               slice_str("the gate refuses this write: the party lacks a basis, a right or the purpose"));
+        it->skip = im->refused = true;
     }
-    err = BOURN_OK;
-out:
-    free(last);
-    free(before);
     return err;
 }
 
@@ -250,7 +206,7 @@ enum bourn_err handle_import(struct vault *v, const struct request *r, const str
     }
     err = plan_decide(&im.plan);
     if (err == BOURN_OK)
-        err = import_skip_equal(&im);
+        err = import_sort_out(&im);
     if (err == BOURN_OK)
         err = import_store(&im, a);
     if (err)

@@ -47,6 +47,9 @@ bool plan_collection(struct plan *p, const struct request *r, struct answer *a);
 enum bourn_err plan_person(struct plan *p, struct slice id, size_t *position) BOURN_MUST_USE;
 /* Asks the gate about each. One decision serves all people without bases; the others get their own. */
 enum bourn_err plan_decide(struct plan *p) BOURN_MUST_USE;
+/* Marks what is to be skipped: a row equal to one before it of the same person, or to a stored record of
+ * theirs, if they are allowed (equal.c). */
+enum bourn_err plan_skip_equal(struct plan *p) BOURN_MUST_USE;
 /* The `enrolled` entry of everybody who is new and allowed; ids by position in people. */
 enum bourn_err plan_enrol(struct plan *p, const struct slice *ids) BOURN_MUST_USE;
 /* Seals one record under its person's collection key. */
