@@ -54,12 +54,15 @@
 #define JOURNAL_SEGMENTS_MIN 3      /* preallocated when a cell is made */
 #define JOURNAL_SEGMENTS_MAX 64     /* then writes wait for the derived files to catch up */
 #define JOURNAL_SEGMENTS_RESERVED 1 /* usable only for withdrawals and erasures */
+#define PREV_SAVE_BYTES_MIN                                                                                  \
+    (32u << 20) /* journal after which prev is saved, if that is many times what it takes */
 #define PREV_SAVE_BYTES                                                                                      \
     (256u << 20)                     /* journal after which prev is saved, so that segments are used again   \
                                       */
 #define STORE_COMMIT_ROWS 20000      /* LMDB commits after so many changed rows … */
 #define STORE_COMMIT_MS 1000         /* … or this time, whichever is first */
 #define STORE_MAP_BYTES (1ull << 40) /* address space LMDB may grow into */
+#define KNOWN_PEOPLE_MAX (1u << 20)  /* identifiers whose people are found without the store: 16 MB */
 #define SWEEP_ROWS_PER_TICK 2000     /* records of erased people deleted per tick */
 #define SWEEP_CODES_PER_TICK 100     /* enrolment codes looked at per tick */
 #define CHECKPOINT_INTERVAL_MS 1000  /* at most, while there are new entries */

@@ -226,6 +226,17 @@ enum bourn_err io_read(struct io_file *f, uint64_t offset, void *p, size_t n)
     return BOURN_OK;
 }
 
+const void *io_map(struct io_file *f, size_t n)
+{
+    return ops->map ? ops->map(f->fd, n) : NULL;
+}
+
+void io_unmap(const void *p, size_t n)
+{
+    if (p)
+        ops->unmap((void *)(uintptr_t)p, n);
+}
+
 /* Writes the whole vector; changes it. */
 static enum bourn_err write_vector(struct io_file *f, uint64_t *offset, struct iovec *v, size_t n)
 {

@@ -41,6 +41,10 @@ enum bourn_err io_size(struct io_file *f, uint64_t *bytes) BOURN_MUST_USE;
 enum bourn_err io_permissions(struct io_file *f, unsigned *mode) BOURN_MUST_USE;
 /* Exactly n bytes at offset; BOURN_E_CORRUPT if the file ends before. */
 enum bourn_err io_read(struct io_file *f, uint64_t offset, void *p, size_t n) BOURN_MUST_USE;
+/* The first n bytes as memory that follows what is written to the file; n may lie beyond its end, but what is
+ * beyond must not be touched. NULL where the table's files cannot be mapped: then io_read is the way. */
+const void *io_map(struct io_file *f, size_t n);
+void io_unmap(const void *p, size_t n);
 enum bourn_err io_write(struct io_file *f, uint64_t offset, const void *p, size_t n) BOURN_MUST_USE;
 /* The parts one behind the other from offset on: one pwritev for each IO_PARTS_MAX of them, no allocation. */
 #define IO_PARTS_MAX 64

@@ -20,6 +20,8 @@ struct io_ops {
     int (*close)(int fd);
     int (*stat)(int fd, struct io_stat *out);
     ssize_t (*pread)(int fd, void *p, size_t n, off_t offset);
+    void *(*map)(int fd, size_t n); /* the first n bytes, to read, shared; NULL where that cannot be */
+    void (*unmap)(void *p, size_t n);
     ssize_t (*pwritev)(int fd, const struct iovec *v, int n, off_t offset);
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,6 +41,17 @@ static int kernel_stat(int fd, struct io_stat *out)
         return -1;
     *out = (struct io_stat){.bytes = (uint64_t)st.st_size, .mode = st.st_mode & 07777};
     return 0;
+}
+
+static void *kernel_map(int fd, size_t n)
+{
+    void *p = mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void kernel_unmap(void *p, size_t n)
+{
+    munmap(p, n);
 }
 
 static int kernel_mkdir(int dirfd, const char *path)
@@ -88,6 +100,8 @@ const struct io_ops io_ops_kernel = {
     .close = close,
     .stat = kernel_stat,
     .pread = pread,
+    .map = kernel_map,
+    .unmap = kernel_unmap,
     .pwritev = pwritev,
     .fdatasync = fdatasync,
     .fsync = fsync,

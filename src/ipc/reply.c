@@ -4,7 +4,7 @@
 #include "ipc/codec.h"
 #include "ipc/request.h"
 
-void reply_encode(struct buf *out, const struct reply *r)
+void reply_encode_head(struct buf *out, const struct reply *r)
 {
     buf_put_be(out, r->id, 8);
     buf_put_be(out, r->status, 4);
@@ -16,7 +16,13 @@ void reply_encode(struct buf *out, const struct reply *r)
     codec_put_bytes(out, r->code);
     codec_put_bytes(out, r->detail);
     codec_put_bytes(out, r->missing);
-    codec_put_bytes(out, r->body);
+    buf_put_be(out, r->body.n, 4);
+}
+
+void reply_encode(struct buf *out, const struct reply *r)
+{
+    reply_encode_head(out, r);
+    buf_put_slice(out, r->body);
 }
 
 /* A word of lower-case letters, digits and underscores: it stands in a header and a URI without escapes. */

@@ -84,6 +84,7 @@ void request_encode(struct buf *out, const struct request *r);
 /* Slices borrow from `in`. BOURN_E_FORMAT (malformed) or BOURN_E_DENIED (this sender may not send it). */
 enum bourn_err request_decode(struct slice in, enum req_sender from, struct request *r) BOURN_MUST_USE;
 void reply_encode(struct buf *out, const struct reply *r);
+void reply_encode_head(struct buf *out, const struct reply *r); /* all but the body, which ends it */
 enum bourn_err reply_decode(struct slice in, struct reply *r) BOURN_MUST_USE;
 const char *request_op_name(uint32_t op); /* "records"; for logs */
 

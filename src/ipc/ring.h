@@ -28,6 +28,9 @@ int ring_wait_fd(const struct ring *r); /* poll for POLLIN, then call ring_recei
 /* Queues one message (up to IPC_MESSAGE_BYTES_MAX, type 1..65535) and writes what fits. Does not wake the
  * peer: call ring_kick once a batch. */
 enum bourn_err ring_send(struct ring *r, uint32_t type, struct slice message) BOURN_MUST_USE;
+/* The same for one message in two parts. */
+enum bourn_err ring_send_two(struct ring *r, uint32_t type, struct slice first,
+                             struct slice rest) BOURN_MUST_USE;
 /* Writes more of what waits, zeroes what the peer consumed, and wakes the peer if anything is new. Call it at
  * the end of each turn of the loop. */
 enum bourn_err ring_kick(struct ring *r) BOURN_MUST_USE;

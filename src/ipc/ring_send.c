@@ -27,8 +27,19 @@ static void copy_in(struct ring *r, uint64_t position, const void *p, size_t n)
         memcpy(ring_own_bytes(r), (const uint8_t *)p + first, n - first);
 }
 
+/* n bytes of a message in two parts, from its byte `from` on. */
+static void copy_piece(struct ring *r, uint64_t position, const struct slice message[2], size_t from,
+                       size_t n)
+{
+    size_t first = from >= message[0].n ? 0 : message[0].n - from < n ? message[0].n - from : n;
+    if (first)
+        copy_in(r, position, message[0].p + from, first);
+    if (n > first)
+        copy_in(r, position + first, message[1].p + (from + first - message[0].n), n - first);
+}
+
 /* Writes as many frames of a message as fit, and moves h->offset on. */
-static enum bourn_err write_frames(struct ring *r, struct ring_header *h, const uint8_t *message)
+static enum bourn_err write_frames(struct ring *r, struct ring_header *h, const struct slice message[2])
 {
     bool again = true;
     while (h->offset < h->total) {
@@ -48,7 +59,7 @@ static enum bourn_err write_frames(struct ring *r, struct ring_header *h, const 
             n = room - HEADER_BYTES;
         h->payload = (uint32_t)n;
         copy_in(r, r->head, h, sizeof *h);
-        copy_in(r, r->head + HEADER_BYTES, message + h->offset, n);
+        copy_piece(r, r->head + HEADER_BYTES, message, h->offset, n);
         r->head += HEADER_BYTES + ring_padded(n);
         h->offset += (uint32_t)n;
         atomic_store_explicit(&r->own->head, r->head, memory_order_release);
@@ -62,7 +73,8 @@ static enum bourn_err flush_queue(struct ring *r)
         struct ring_header h;
         memcpy(&h, r->queue.p + r->queue_at, sizeof h);
         uint8_t *message = r->queue.p + r->queue_at + sizeof h;
-        enum bourn_err err = write_frames(r, &h, message);
+        const struct slice parts[2] = {slice_of(message, h.total), slice_of(NULL, 0)};
+        enum bourn_err err = write_frames(r, &h, parts);
         if (err)
             return err;
         memcpy(r->queue.p + r->queue_at, &h, sizeof h);
@@ -92,20 +104,27 @@ static void compact_queue(struct ring *r)
 
 enum bourn_err ring_send(struct ring *r, uint32_t type, struct slice message)
 {
-    bourn_assert(type >= 1 && type <= UINT16_MAX && message.n > 0);
+    return ring_send_two(r, type, message, slice_of(NULL, 0));
+}
+
+enum bourn_err ring_send_two(struct ring *r, uint32_t type, struct slice first, struct slice rest)
+{
+    const struct slice message[2] = {first, rest};
+    size_t total = rest.n <= IPC_MESSAGE_BYTES_MAX ? first.n + rest.n : rest.n;
+    bourn_assert(type >= 1 && type <= UINT16_MAX && total > 0);
     if (r->broken)
         return err_set(BOURN_E_FORMAT, "a ring that the other side broke");
-    if (message.n > IPC_MESSAGE_BYTES_MAX)
-        return err_set(BOURN_E_LIMIT, "a message of %zu bytes; the limit is %u", message.n,
+    if (total > IPC_MESSAGE_BYTES_MAX)
+        return err_set(BOURN_E_LIMIT, "a message of %zu bytes; the limit is %u", total,
                        IPC_MESSAGE_BYTES_MAX);
-    struct ring_header h = {.total = (uint32_t)message.n, .type = type};
+    struct ring_header h = {.total = (uint32_t)total, .type = type};
     if (ring_waiting_bytes(r) == 0) {
-        enum bourn_err err = write_frames(r, &h, message.p);
+        enum bourn_err err = write_frames(r, &h, message);
         if (err || h.offset == h.total)
             return err;
     }
     compact_queue(r);
-    if (!buf_reserve(&r->queue, sizeof h + message.n)) {
+    if (!buf_reserve(&r->queue, sizeof h + total)) {
         /* Part of it may stand in the ring: what follows could not be told apart from its rest. */
         r->broken = r->broken || h.offset > 0;
         r->queue.failed = false;
@@ -113,7 +132,8 @@ enum bourn_err ring_send(struct ring *r, uint32_t type, struct slice message)
                        ring_waiting_bytes(r));
     }
     buf_put(&r->queue, &h, sizeof h);
-    buf_put_slice(&r->queue, message);
+    buf_put_slice(&r->queue, first);
+    buf_put_slice(&r->queue, rest);
     return BOURN_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -276,10 +277,20 @@ out:
     return err;
 }
 
+/* Pages of some hundred people come and go by the thousand: to give their memory back to the kernel each time
+ * costs more than to send them. */
+static void keep_memory(void)
+{
+    enum { KEEP_BYTES = 32 << 20 };
+    mallopt(M_MMAP_THRESHOLD, KEEP_BYTES / 4);
+    mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+}
+
 int role_front(const struct ring_fds *vault, int control, const char *listen_at)
 {
     struct front f = {.control = control, .epoll = -1};
     log_init("front", LOG_LEVEL_INFO);
+    keep_memory();
     enum bourn_err err = start(&f, vault, listen_at);
     int code = err ? ROLE_EXIT_UNAVAILABLE : 0;
     if (!err && (err = serve(&f)) != BOURN_OK)

@@ -34,10 +34,10 @@ static void answer(void *ctx, uint64_t route, const struct reply *r)
         return;
     }
     buf_clear(&x->message);
-    reply_encode(&x->message, r);
+    reply_encode_head(&x->message, r);
     enum bourn_err err = buf_check(&x->message);
     if (err == BOURN_OK)
-        err = ring_send(x->front, IPC_REPLY, buf_slice(&x->message));
+        err = ring_send_two(x->front, IPC_REPLY, buf_slice(&x->message), r->body);
     buf_clear(&x->message);
     if (err == BOURN_OK && ++x->answered % IPC_KICK_EVERY == 0)
         err = ring_kick(x->front); /* front may begin to send while the rest is opened */

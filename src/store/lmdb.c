@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "io/io.h"
 #include "store/backend.h"
+#include "store/later.h"
 
 #include <errno.h>
 #include <lmdb.h>
@@ -15,7 +16,8 @@ struct store_lmdb {
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi[STORE_SPACES];
-    MDB_cursor *cursors[STORE_SPACES]; /* made at the first seek; a write transaction frees them at its end */
+    struct later later[STORE_SPACES];  /* of the spaces that are_hashes */
+    MDB_cursor *cursors[STORE_SPACES]; /* made at the first look; a write transaction frees them at its end */
 };
 
 static struct store_lmdb *self(struct store *s)
@@ -56,6 +58,8 @@ static enum bourn_err begin(struct store_lmdb *l)
 static void lmdb_close(struct store *s)
 {
     struct store_lmdb *l = self(s);
+    for (unsigned i = 0; i < STORE_SPACES; i++)
+        later_release(&l->later[i]);
     if (l->txn)
         mdb_txn_abort(l->txn);
     if (l->env)
@@ -63,11 +67,45 @@ static void lmdb_close(struct store *s)
     free(l);
 }
 
+static int cursor_of(struct store_lmdb *l, enum store_space space)
+{
+    return l->cursors[space] ? 0 : mdb_cursor_open(l->txn, l->dbi[space], &l->cursors[space]);
+}
+
+static bool are_hashes(enum store_space space)
+{
+    return space == STORE_ID || space == STORE_LABEL;
+}
+
+/* Puts what was held back into the tree. */
+static enum bourn_err settle(struct store_lmdb *l, enum store_space space)
+{
+    struct later *held = &l->later[space];
+    int rc = held->n ? cursor_of(l, space) : 0;
+    later_sort(held);
+    for (uint32_t i = 0; i < held->n && !rc; i++) {
+        struct later_row *r = &held->rows[i];
+        MDB_val k = {r->key_n, r->key}, v = {sizeof r->value, r->value};
+        rc = mdb_cursor_put(l->cursors[space], &k, &v, 0);
+    }
+    later_clear(held); /* after an error the transaction is good for nothing but an abort */
+    return rc ? lmdb_failed("write a row", rc) : BOURN_OK;
+}
+
+/* With the space's cursor: what is looked for next often lies on the same page, and then LMDB walks no tree.
+ */
 static enum bourn_err lmdb_get(struct store *s, enum store_space space, struct slice key, struct slice *value)
 {
     struct store_lmdb *l = self(s);
+    const struct later_row *held = later_find(&l->later[space], key);
+    if (held) {
+        *value = slice_of(held->value, sizeof held->value);
+        return BOURN_OK;
+    }
     MDB_val k = val(key), v;
-    int rc = mdb_get(l->txn, l->dbi[space], &k, &v);
+    int rc = cursor_of(l, space);
+    if (!rc)
+        rc = mdb_cursor_get(l->cursors[space], &k, &v, MDB_SET);
     if (rc)
         return rc == MDB_NOTFOUND ? store_absent() : lmdb_failed("read a row", rc);
     *value = slice_of(v.mv_data, v.mv_size);
@@ -77,17 +115,25 @@ static enum bourn_err lmdb_get(struct store *s, enum store_space space, struct s
 static enum bourn_err lmdb_put(struct store *s, enum store_space space, struct slice key, struct slice value)
 {
     struct store_lmdb *l = self(s);
+    enum bourn_err err = BOURN_OK;
+    if (are_hashes(space) && later_fits(key, value)) {
+        if (l->later[space].n == LATER_ROWS_MAX)
+            err = settle(l, space);
+        return err ? err : later_put(&l->later[space], key, value);
+    }
+    err = settle(l, space); /* one of them may have this key */
     MDB_val k = val(key), v = val(value);
-    int rc = mdb_put(l->txn, l->dbi[space], &k, &v, 0);
-    return rc ? lmdb_failed("write a row", rc) : BOURN_OK;
+    int rc = err ? 0 : mdb_put(l->txn, l->dbi[space], &k, &v, 0);
+    return rc ? lmdb_failed("write a row", rc) : err;
 }
 
 static enum bourn_err lmdb_del(struct store *s, enum store_space space, struct slice key)
 {
     struct store_lmdb *l = self(s);
+    enum bourn_err err = settle(l, space);
     MDB_val k = val(key);
-    int rc = mdb_del(l->txn, l->dbi[space], &k, NULL);
-    return rc && rc != MDB_NOTFOUND ? lmdb_failed("delete a row", rc) : BOURN_OK;
+    int rc = err ? 0 : mdb_del(l->txn, l->dbi[space], &k, NULL);
+    return rc && rc != MDB_NOTFOUND ? lmdb_failed("delete a row", rc) : err;
 }
 
 static enum bourn_err lmdb_seek(struct store *s, enum store_space space, struct slice from, struct slice *key,
@@ -95,7 +141,10 @@ static enum bourn_err lmdb_seek(struct store *s, enum store_space space, struct 
 {
     struct store_lmdb *l = self(s);
     MDB_val k = val(from), v;
-    int rc = l->cursors[space] ? 0 : mdb_cursor_open(l->txn, l->dbi[space], &l->cursors[space]);
+    enum bourn_err err = settle(l, space);
+    if (err)
+        return err;
+    int rc = cursor_of(l, space);
     if (!rc)
         rc = mdb_cursor_get(l->cursors[space], &k, &v, from.n ? MDB_SET_RANGE : MDB_FIRST);
     if (rc)
@@ -109,12 +158,19 @@ static uint64_t lmdb_count(struct store *s, enum store_space space)
 {
     struct store_lmdb *l = self(s);
     MDB_stat st;
+    if (settle(l, space) != BOURN_OK)
+        return 0;
     return mdb_stat(l->txn, l->dbi[space], &st) == 0 ? st.ms_entries : 0;
 }
 
 static enum bourn_err lmdb_commit(struct store *s)
 {
     struct store_lmdb *l = self(s);
+    for (enum store_space i = 0; i < STORE_SPACES; i++) {
+        enum bourn_err err = settle(l, i);
+        if (err)
+            return err;
+    }
     int rc = mdb_txn_commit(l->txn);
     l->txn = NULL; /* freed in either case */
     return rc ? lmdb_failed("commit", rc) : begin(l);
@@ -126,6 +182,8 @@ static enum bourn_err lmdb_abort(struct store *s)
     if (l->txn) /* none after a failed commit */
         mdb_txn_abort(l->txn);
     l->txn = NULL;
+    for (unsigned i = 0; i < STORE_SPACES; i++)
+        later_clear(&l->later[i]);
     return begin(l);
 }
 
@@ -160,22 +218,11 @@ static int open_env(struct store_lmdb *l, const char *dir, size_t map_bytes)
 static enum bourn_err open_spaces(struct store_lmdb *l)
 {
     static const char *const names[STORE_SPACES] = {
-        [STORE_META] = "meta",
-        [STORE_WORLD] = "world",
-        [STORE_ID] = "id",
-        [STORE_LABEL] = "label",
-        [STORE_SUBJECT] = "subject",
-        [STORE_RECORD] = "record",
-        [STORE_EVIDENCE] = "evidence",
-        [STORE_TOKEN] = "token",
-        [STORE_CODE] = "code",
-        [STORE_USED] = "used",
-        [STORE_NOTICE] = "notice",
-        [STORE_SWEEP] = "sweep",
-        [STORE_BLIND] = "blind",
-        [STORE_EXPIRY] = "expiry",
-        [STORE_CONSENTED] = "consented",
-        [STORE_IDEMPOTENT] = "idempotent",
+        [STORE_META] = "meta",     [STORE_WORLD] = "world",         [STORE_ID] = "id",
+        [STORE_LABEL] = "label",   [STORE_PERSON] = "person",       [STORE_EVIDENCE] = "evidence",
+        [STORE_TOKEN] = "token",   [STORE_CODE] = "code",           [STORE_USED] = "used",
+        [STORE_NOTICE] = "notice", [STORE_SWEEP] = "sweep",         [STORE_BLIND] = "blind",
+        [STORE_EXPIRY] = "expiry", [STORE_CONSENTED] = "consented", [STORE_IDEMPOTENT] = "idempotent",
     };
     enum bourn_err err = begin(l);
     for (unsigned i = 0; !err && i < STORE_SPACES; i++) {

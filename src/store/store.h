@@ -10,20 +10,21 @@
 #include "base/slice.h"
 
 enum store_space {
-    STORE_META,       /* "applied" and other words -> value */
-    STORE_WORLD,      /* entry index (8) -> entry bytes that the world needs */
-    STORE_ID,         /* HMAC of an identifier (32) -> subject number (8) */
-    STORE_LABEL,      /* label (16) -> subject number (8) */
-    STORE_SUBJECT,    /* subject number (8) -> sealed state */
-    STORE_RECORD,     /* subject number (8), collection number (4), record id (8) -> sealed record */
-    STORE_EVIDENCE,   /* subject number (8), entry index (8) -> sealed salt and evidence */
-    STORE_TOKEN,      /* SHA-256 of a token (32) -> party index (8), expiry (8) */
-    STORE_CODE,       /* SHA-256 of an enrolment code (32) -> subject number, party index, expiry */
-    STORE_USED,       /* SHA-256 of a statement (32) -> entry index (8): accepted once for ever */
-    STORE_NOTICE,     /* index of the notice entry (8) -> its text */
-    STORE_SWEEP,      /* subject number (8) of an erased person whose rows are not all deleted yet -> empty */
-    STORE_BLIND,      /* blind value (16), record key (20) -> empty: equality search */
-    STORE_EXPIRY,     /* POSIX second (8), record key (20) -> empty: retention */
+    STORE_META,     /* "applied" and other words -> value */
+    STORE_WORLD,    /* entry index (8) -> entry bytes that the world needs */
+    STORE_ID,       /* HMAC of an identifier (32) -> subject number (8) */
+    STORE_LABEL,    /* label (16) -> subject number (8) */
+    STORE_PERSON,   /* subject number (8) -> sealed state; with collection number (4) and record id (8) behind
+                       it
+                       -> sealed record */
+    STORE_EVIDENCE, /* subject number (8), entry index (8) -> sealed salt and evidence */
+    STORE_TOKEN,    /* SHA-256 of a token (32) -> party index (8), expiry (8) */
+    STORE_CODE,     /* SHA-256 of an enrolment code (32) -> subject number, party index, expiry */
+    STORE_USED,     /* SHA-256 of a statement (32) -> entry index (8): accepted once for ever */
+    STORE_NOTICE,   /* index of the notice entry (8) -> its text */
+    STORE_SWEEP,    /* subject number (8) of an erased person whose rows are not all deleted yet -> empty */
+    STORE_BLIND,    /* blind value (16), record key (20) -> empty: equality search */
+    STORE_EXPIRY,   /* POSIX second (8), record key (20) -> empty: retention */
     STORE_CONSENTED,  /* party index (8), subject number (8) -> empty: who ever consented to this recipient */
     STORE_IDEMPOTENT, /* day (4), HMAC of party, route and key (32) -> hash of the body, answer without
                          plaintext */

@@ -565,16 +565,16 @@ enum bourn_err handle_status(struct vault *v, const struct request *r, const str
     json_put_string(b, world_origin(v->world));
     buf_put_str(b, ",\"domicile\":");
     json_put_string(b, world_domicile(v->world));
-    buf_printf(
-        b,
-        ",\"entries\":%llu,\"signed\":%llu,\"people\":%llu,\"people_ever\":%llu,\"records\":%llu,"
-        "\"disclosures\":%llu,\"refusals\":%llu,\"journal_free_bytes\":%llu,\"delay_s\":%llu,"
-        "\"disclosing\":%s,\"erased_rows_pending\":%llu}",
-        (unsigned long long)v->next_index, (unsigned long long)ws.signed_size,
-        (unsigned long long)store_count(v->store, STORE_SUBJECT), (unsigned long long)prev_count(v->prev),
-        (unsigned long long)store_count(v->store, STORE_RECORD), (unsigned long long)v->disclosures,
-        (unsigned long long)v->refusals_counted, (unsigned long long)journal_free_bytes(v->journal, false),
-        (unsigned long long)world_delay_s(v->world), v->now_ms < v->full_until_ms ? "false" : "true",
-        (unsigned long long)store_count(v->store, STORE_SWEEP));
+    buf_printf(b,
+               ",\"entries\":%llu,\"signed\":%llu,\"people\":%llu,\"people_ever\":%llu,\"records\":%llu,"
+               "\"disclosures\":%llu,\"refusals\":%llu,\"journal_free_bytes\":%llu,\"delay_s\":%llu,"
+               "\"disclosing\":%s,\"erased_rows_pending\":%llu}",
+               (unsigned long long)v->next_index, (unsigned long long)ws.signed_size,
+               (unsigned long long)prev_living(v->prev), (unsigned long long)prev_count(v->prev),
+               (unsigned long long)records_count(v), (unsigned long long)v->disclosures,
+               (unsigned long long)v->refusals_counted,
+               (unsigned long long)journal_free_bytes(v->journal, false),
+               (unsigned long long)world_delay_s(v->world), v->now_ms < v->full_until_ms ? "false" : "true",
+               (unsigned long long)store_count(v->store, STORE_SWEEP));
     return BOURN_OK;
 }

@@ -13,6 +13,7 @@
 #include "io/io.h"
 #include "journal/journal.h"
 #include "store/store.h"
+#include "vault/known.h"
 #include "vault/prev.h"
 #include "vault/slots.h"
 #include "vault/vault.h"
@@ -27,7 +28,7 @@ struct subject_collection {
     uint8_t key[CRYPTO_KEY_BYTES];
 };
 
-/* A person, loaded. What lies sealed in STORE_SUBJECT is person, ids, collections and next_record. */
+/* A person, loaded. What lies sealed in its row is person, ids, collections and next_record. */
 struct subject {
     uint64_t number;
     uint8_t key[CRYPTO_KEY_BYTES]; /* the subject key, from its slot */
@@ -38,6 +39,7 @@ struct subject {
     size_t ids_n;
     struct subject_collection *collections;
     size_t collections_n;
+    uintptr_t near; /* where the sealed state lay in the store: a hint, see known.h */
 };
 
 /* --- answers
@@ -158,6 +160,7 @@ struct vault {
     struct store *store;
     struct slots *slots;
     struct prev *prev;
+    struct known *known;
     struct world *world;
     struct worker *worker;
     struct crypto_mac id_mac;    /* HMAC of identifiers */
@@ -272,15 +275,28 @@ enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
  * somebody else, so that the time tells nothing. */
 void subject_decoy(struct vault *v); /* only the work */
 enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
+/* The same in two steps, for a list of people: all are looked for before any is loaded. */
+struct subject_ref {
+    uint8_t key[32]; /* keyed hash of the identifier */
+    uint64_t guess;  /* KNOWN_NONE: the store is asked */
+    uintptr_t near;  /* 0: not known */
+};
+void subject_look(const struct vault *v, struct slice id, struct subject_ref *ref);
+void subject_guess(const struct vault *v, struct subject_ref *ref); /* after all of them were looked at */
+void subject_near(const struct vault *v,
+                  const struct subject_ref *ref); /* it is one of the next to be found: a hint */
+enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct subject_ref *ref,
+                                struct subject *s) BOURN_MUST_USE;
 enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s) BOURN_MUST_USE;
-/* A new person with fresh number, label and key; writes slot, id and label rows, not the state and no entry.
- */
-enum bourn_err subject_new(struct vault *v, struct slice id, uint64_t number,
-                           struct subject *s) BOURN_MUST_USE;
+/* A new person with this number and key and a fresh label; writes slot, id and label rows, not the state and
+ * no entry. id_key: of the identifier. */
+enum bourn_err subject_new(struct vault *v, struct slice id, const uint8_t id_key[32], uint64_t number,
+                           const uint8_t key[CRYPTO_KEY_BYTES], struct subject *s) BOURN_MUST_USE;
 enum bourn_err subject_save(struct vault *v, struct subject *s) BOURN_MUST_USE; /* under s->generation */
-/* Key of the collection, made if absent (then *made, and the state must be saved). */
-enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t **key,
-                                      bool *made) BOURN_MUST_USE;
+/* Key of the collection, made if absent (then *made, and the state must be saved): of these fresh random
+ * bytes, or, NULL, of others. */
+enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t *fresh,
+                                      const uint8_t **key, bool *made) BOURN_MUST_USE;
 bool subject_id_opaque(struct slice id); /* one that bourn gave out; no new person can have it */
 void subject_id_key(const struct vault *v, struct slice id, uint8_t out[32]);
 /* Seals salt and evidence of entry `index`, and gives the commitment for the row. */
@@ -302,6 +318,7 @@ enum bourn_err record_get(struct vault *v, uint64_t subject, uint32_t collection
 /* The first live record with an id >= *id; sets *id. */
 enum bourn_err record_next(struct vault *v, uint64_t subject, uint32_t collection, uint64_t *id,
                            struct record_row *out) BOURN_MUST_USE;
+uint64_t records_count(const struct vault *v); /* of the cell, with those that are still to be swept */
 /* Deletes what points at a record's row: blind rows and expiry. And that with the row itself. */
 enum bourn_err record_unindex(struct vault *v, const struct record_row *row,
                               const uint8_t key[RECORD_KEY_BYTES]) BOURN_MUST_USE;

@@ -109,8 +109,8 @@ enum bourn_err handle_metrics(struct vault *v, const struct request *r, const st
     one(b, "backlog_bytes", "gauge", "Durable entries and rows that wait for their files.", ws.backlog_bytes);
     one(b, "journal_free_bytes", "gauge", "Room in the journal; disclosures stop when it runs out.",
         journal_free_bytes(v->journal, false));
-    one(b, "people", "gauge", "People in the cell.", store_count(v->store, STORE_SUBJECT));
-    one(b, "records", "gauge", "Records in the cell.", store_count(v->store, STORE_RECORD));
+    one(b, "people", "gauge", "People in the cell.", prev_living(v->prev));
+    one(b, "records", "gauge", "Records in the cell.", records_count(v));
     one(b, "erased_rows_pending", "gauge", "People erased whose sealed records are still to be deleted.",
         store_count(v->store, STORE_SWEEP));
     one(b, "disclosing", "gauge", "1 while the cell has room to disclose and store.",

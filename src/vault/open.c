@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define PREV_SAVE_TIMES 16 /* the journal of so many times a snapshot's bytes */
 #define LOCK_TRIES 40
 #define LOCK_PAUSE_US 50000
 #define ARENA_BYTES_MAX (256u << 20)
@@ -256,6 +257,7 @@ static void free_all(struct vault *v)
     if (v->slots)
         slots_close(v->slots);
     prev_free(v->prev);
+    known_free(v->known);
     world_free(v->world);
     if (v->cell_journal)
         io_dir_close(v->cell_journal);
@@ -296,7 +298,9 @@ enum bourn_err vault_open(const char *path, int lock_fd, vault_answer answer, vo
     buf_init(&v->entry_bytes, ENTRY_BYTES_MAX);
     buf_init(&v->row_bytes, ROWS_BYTES_MAX);
     buf_init_secret(&v->plain, SUBJECT_STATE_BYTES_MAX);
-    enum bourn_err err = open_parts(v, path);
+    enum bourn_err err = known_new(&v->known);
+    if (!err)
+        err = open_parts(v, path);
     if (err) {
         free_all(v);
         *out = NULL;
@@ -342,12 +346,21 @@ static enum bourn_err commit_store(struct vault *v)
     return vault_rewind(v);
 }
 
+/* A snapshot of few people costs little, and lets the journal use its segments again instead of making more.
+ */
+static uint64_t save_prev_after(const struct vault *v)
+{
+    uint64_t bytes = PREV_SAVE_TIMES * prev_snapshot_bytes(v->prev);
+    bytes = bytes < PREV_SAVE_BYTES_MIN ? PREV_SAVE_BYTES_MIN : bytes;
+    return bytes < PREV_SAVE_BYTES ? bytes : PREV_SAVE_BYTES;
+}
+
 static enum bourn_err save_prev(struct vault *v)
 {
     enum bourn_err err = prev_save(v->prev, v->cell, v->sequence);
     if (err == BOURN_E_FULL) {
         log_warning("%s; the snapshot of prev waits for space", err_text());
-        v->bytes_since_prev = PREV_SAVE_BYTES / 2;
+        v->bytes_since_prev = save_prev_after(v) / 2;
         return BOURN_OK;
     }
     if (err == BOURN_OK) {
@@ -415,7 +428,7 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
     uint64_t rows = store_changed_rows(v->store);
     if (rows >= STORE_COMMIT_ROWS || (rows && v->now_ms - v->store_committed_ms >= STORE_COMMIT_MS))
         TRY(commit_store(v));
-    if (v->bytes_since_prev >= PREV_SAVE_BYTES)
+    if (v->bytes_since_prev >= save_prev_after(v))
         TRY(save_prev(v));
     worker_state(v->worker, &ws);
     release_journal(v, &ws);

@@ -291,7 +291,7 @@ enum bourn_err handle_erase(struct vault *v, const struct request *r, const stru
         subject_id_key(v, cbor_text(&ids), key);
         TRY(batch_del(v, STORE_ID, slice_of(key, 32)));
     }
-    TRY(batch_del(v, STORE_SUBJECT, slice_of(number, 8)));
+    TRY(batch_del(v, STORE_PERSON, slice_of(number, 8)));
     TRY(export_forget(v, &s));
     TRY(batch_put(v, STORE_SWEEP, slice_of(number, 8), slice_of(NULL, 0)));
     TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
@@ -316,7 +316,7 @@ static enum bourn_err sweep_space(struct vault *v, enum store_space space, struc
         bourn_assert(found.n <= sizeof key);
         size_t n = found.n;
         memcpy(key, found.p, n); /* the pointer dies with the delete */
-        err = space == STORE_RECORD ? record_drop(v, key) : batch_del(v, space, slice_of(key, n));
+        err = space == STORE_PERSON ? record_drop(v, key) : batch_del(v, space, slice_of(key, n));
         if (err)
             return err;
     }
@@ -364,7 +364,7 @@ enum bourn_err sweep(struct vault *v)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
         bourn_assert(key.n == 8);
         memcpy(number, key.p, 8);
-        err = sweep_space(v, STORE_RECORD, slice_of(number, 8), &left);
+        err = sweep_space(v, STORE_PERSON, slice_of(number, 8), &left);
         if (err == BOURN_OK)
             err = sweep_space(v, STORE_EVIDENCE, slice_of(number, 8), &left);
         if (err == BOURN_OK && left)

@@ -24,7 +24,7 @@ struct prev {
     uint64_t *heads;
     uint32_t *generations;
     size_t heads_bytes, generations_bytes; /* mapped */
-    uint64_t count;
+    uint64_t count, erased;
 };
 
 enum bourn_err prev_new(struct prev **out)
@@ -84,6 +84,11 @@ uint64_t prev_count(const struct prev *p)
     return p->count;
 }
 
+uint64_t prev_living(const struct prev *p)
+{
+    return p->count - p->erased;
+}
+
 enum bourn_err prev_set(struct prev *p, uint64_t number, uint64_t head, uint32_t generation)
 {
     bourn_assert(number <= p->count);
@@ -91,8 +96,10 @@ enum bourn_err prev_set(struct prev *p, uint64_t number, uint64_t head, uint32_t
         enum bourn_err err = make_room(p, number + 1);
         if (err)
             return err;
-        p->count++;
+        p->generations[p->count++] = 0;
     }
+    p->erased += generation == PREV_ERASED;
+    p->erased -= p->generations[number] == PREV_ERASED;
     p->heads[number] = head;
     p->generations[number] = generation;
     return BOURN_OK;
@@ -110,6 +117,14 @@ uint32_t prev_generation(const struct prev *p, uint64_t number)
     return p->generations[number];
 }
 
+void prev_prefetch(const struct prev *p, uint64_t number)
+{
+    if (number < p->count) {
+        __builtin_prefetch(&p->heads[number]);
+        __builtin_prefetch(&p->generations[number]);
+    }
+}
+
 static void put_header(uint8_t out[HEADER_BYTES], uint64_t mark, uint64_t count)
 {
     memcpy(out, magic, 8);
@@ -117,6 +132,11 @@ static void put_header(uint8_t out[HEADER_BYTES], uint64_t mark, uint64_t count)
     be_put(out + 12, 0, 4);
     be_put(out + 16, mark, 8);
     be_put(out + 24, count, 8);
+}
+
+uint64_t prev_snapshot_bytes(const struct prev *p)
+{
+    return HEADER_BYTES + p->count * PERSON_BYTES + HASH_BYTES;
 }
 
 /* hash := SHA-256(hash || block): the hash runs through the file block by block. */
@@ -208,6 +228,7 @@ static enum bourn_err read_snapshot(struct prev *p, struct io_file *f, uint8_t *
         for (uint64_t i = 0; i < n; i++) {
             p->heads[from + i] = be_get(block + 8 * i, 8);
             p->generations[from + i] = (uint32_t)be_get(block + 8 * n + 4 * i, 4);
+            p->erased += p->generations[from + i] == PREV_ERASED;
         }
     }
     TRY(io_read(f, at, stored, sizeof stored));

@@ -15,11 +15,14 @@ struct prev;                   /* growable arrays in anonymous memory */
 
 enum bourn_err prev_new(struct prev **out) BOURN_MUST_USE;
 void prev_free(struct prev *p);
-uint64_t prev_count(const struct prev *p); /* subject numbers in use: 0 .. count-1 */
+uint64_t prev_count(const struct prev *p);  /* subject numbers in use: 0 .. count-1 */
+uint64_t prev_living(const struct prev *p); /* of these, who is not erased */
 /* Sets head and generation of `number` (<= count; equal appends). */
 enum bourn_err prev_set(struct prev *p, uint64_t number, uint64_t head, uint32_t generation) BOURN_MUST_USE;
 uint64_t prev_head(const struct prev *p, uint64_t number);
 uint32_t prev_generation(const struct prev *p, uint64_t number);
+void prev_prefetch(const struct prev *p, uint64_t number); /* both will be asked for soon: a hint */
+uint64_t prev_snapshot_bytes(const struct prev *p);
 /* Snapshot to state/prev (temporary name, fsync, rename, folder sync), stamped with journal sequence `mark`,
  * with a SHA-256 over it. And back: mark 0 and empty if the file is absent; BOURN_E_CORRUPT if it does not
  * check. */

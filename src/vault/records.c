@@ -51,7 +51,7 @@ enum bourn_err record_get(struct vault *v, uint64_t subject, uint32_t collection
     uint8_t key[RECORD_KEY_BYTES];
     struct slice value;
     record_key(key, subject, collection, id);
-    enum bourn_err err = store_get(v->store, STORE_RECORD, slice_of(key, sizeof key), &value);
+    enum bourn_err err = store_get(v->store, STORE_PERSON, slice_of(key, sizeof key), &value);
     if (err == BOURN_OK && !record_row_get(value, out))
         err = err_set(BOURN_E_CORRUPT, "a record row is malformed");
     if (err == BOURN_OK && out->expires && out->expires <= v->now)
@@ -67,7 +67,7 @@ enum bourn_err record_next(struct vault *v, uint64_t subject, uint32_t collectio
     record_key(prefix, subject, collection, 0);
     for (;; ++*id) {
         record_key(key, subject, collection, *id);
-        enum bourn_err err = store_seek(v->store, STORE_RECORD, slice_of(prefix, 12),
+        enum bourn_err err = store_seek(v->store, STORE_PERSON, slice_of(prefix, 12),
                                         slice_of(key, sizeof key), &found, &value);
         if (err)
             return err;
@@ -78,6 +78,12 @@ enum bourn_err record_next(struct vault *v, uint64_t subject, uint32_t collectio
         if (!out->expires || out->expires > v->now)
             return BOURN_OK;
     }
+}
+
+uint64_t records_count(const struct vault *v)
+{
+    uint64_t rows = store_count(v->store, STORE_PERSON), states = prev_living(v->prev);
+    return rows > states ? rows - states : 0;
 }
 
 enum bourn_err record_open(struct vault *v, const struct subject *s, const struct world_collection *c,
@@ -111,7 +117,7 @@ enum bourn_err release_person(struct vault *v, const struct subject *s, uint32_t
     const uint8_t *key = subject_key_of(s, collection);
     struct record_row row;
     size_t before = rel->n;
-    for (uint64_t id = from; key; id++) {
+    for (uint64_t id = from; key && id < s->next_record; id++) { /* nothing lies behind that */
         enum bourn_err err = record_next(v, s->number, collection, &id, &row);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
@@ -255,13 +261,13 @@ enum bourn_err record_drop(struct vault *v, const uint8_t key[RECORD_KEY_BYTES])
 {
     struct slice value;
     struct record_row row;
-    enum bourn_err err = store_get(v->store, STORE_RECORD, slice_of(key, RECORD_KEY_BYTES), &value);
+    enum bourn_err err = store_get(v->store, STORE_PERSON, slice_of(key, RECORD_KEY_BYTES), &value);
     if (err)
         return err;
     if (!record_row_get(value, &row))
         return err_set(BOURN_E_CORRUPT, "a record row is malformed");
     err = record_unindex(v, &row, key);
-    return err ? err : batch_del(v, STORE_RECORD, slice_of(key, RECORD_KEY_BYTES));
+    return err ? err : batch_del(v, STORE_PERSON, slice_of(key, RECORD_KEY_BYTES));
 }
 
 static enum bourn_err delete_of(struct vault *v, const struct request *r, const struct asked *q,

@@ -38,7 +38,7 @@ static enum bourn_err take_due(struct vault *v, struct due *out, size_t *n)
         if (key.n != sizeof at || be_get(key.p, 8) > v->now)
             return BOURN_OK;
         memcpy(at, key.p, sizeof at);
-        err = store_get(v->store, STORE_RECORD, slice_of(at + 8, RECORD_KEY_BYTES), &value);
+        err = store_get(v->store, STORE_PERSON, slice_of(at + 8, RECORD_KEY_BYTES), &value);
         if (err && err != BOURN_E_NOT_FOUND)
             return err;
         bool there = err == BOURN_OK && record_row_get(value, &row) && row.expires == be_get(at, 8);

@@ -13,6 +13,8 @@
 
 #define BLIND_KEY_BYTES (16 + RECORD_KEY_BYTES)
 #define WHERE_MAX 8
+enum { ROWS_TABLE = 2048, AHEAD = 64, NEAR = 2 };
+_Static_assert(ROWS_TABLE > 2 * PAGE_PEOPLE_MAX, "the table of rows stays sparse");
 
 /* The bytes of a value that an index compares: decoded text of strings, the literal of others. */
 static void value_text(struct json_value value, struct buf *out)
@@ -96,10 +98,22 @@ struct finding {
     size_t where_n;
     struct staged_row *rows;
     size_t rows_n, refused;
-    size_t looked; /* people looked at for this page, disclosed or not */
-    bool each;     /* the gate leaves it to the bases of each person */
-    bool over;     /* somebody has more matching records than one page takes */
+    uint16_t rows_of[ROWS_TABLE]; /* hash table over rows by their people's numbers: position + 1 */
+    size_t looked;                /* people looked at for this page, disclosed or not */
+    bool plain;                   /* q.out is what the gate says of people without bases, see decide_person */
+    bool each;                    /* the gate leaves it to the bases of each person */
+    bool over;                    /* somebody has more matching records than one page takes */
 };
+
+/* The gate is pure, and of a person it sees the bases alone; index and time are one for the whole page. So
+ * one decision is that of everybody who has no bases, and of those who are unknown. */
+static void decide_person(struct vault *v, struct finding *f, const struct person *p)
+{
+    bool plain = !p || p->bases_n == 0;
+    if (!plain || !f->plain)
+        decide(v, &f->q, p);
+    f->plain = plain;
+}
 
 static const struct entry_field *searchable(const struct world_collection *c, struct slice raw_name)
 {
@@ -165,7 +179,7 @@ static enum bourn_err ask(struct vault *v, struct json_value body, struct findin
         json_string_decode(value.raw, &name);
     bool found = collection_ask(v, buf_slice(&name), &f->q, f->a);
     buf_release(&name);
-    decide(v, &f->q, NULL);
+    decide_person(v, f, NULL);
     f->each = f->q.out.code == GATE_BASIS_MISSING;
     *go = f->q.out.verdict == GATE_ALLOW || f->each;
     /* What the rules say can depend on the collection: of none that is known, the 404 says enough. */
@@ -197,6 +211,15 @@ static bool matches(const struct finding *f, const struct record_row *row)
     return true;
 }
 
+/* Where a person's row stands in the table, or is to be put. */
+static uint16_t *row_of(struct finding *f, uint64_t number)
+{
+    size_t at = (size_t)(number * 0x9e3779b97f4a7c15u >> 32) % ROWS_TABLE;
+    while (f->rows_of[at] && f->rows[f->rows_of[at] - 1].number != number)
+        at = (at + 1) % ROWS_TABLE;
+    return &f->rows_of[at];
+}
+
 /* Adds a person's matching records to the page, and the row. Nothing if the gate refuses or nothing matches.
  */
 static enum bourn_err add_person(struct vault *v, struct finding *f, const struct subject *s,
@@ -208,13 +231,13 @@ static enum bourn_err add_person(struct vault *v, struct finding *f, const struc
     size_t before = f->rel->n;
     struct record_row row;
     *added = false;
-    for (size_t i = 0; i < f->rows_n; i++)
-        if (f->rows[i].number == s->number)
-            return BOURN_OK; /* named twice: a person has one row in an entry, and is disclosed once */
-    decide(v, &f->q, &s->person);
+    uint16_t *row_at = row_of(f, s->number);
+    if (*row_at)
+        return BOURN_OK; /* named twice: a person has one row in an entry, and is disclosed once */
+    decide_person(v, f, &s->person);
     if (f->q.out.verdict != GATE_ALLOW)
         return BOURN_OK;
-    for (uint64_t id = 0; key; id++) {
+    for (uint64_t id = 0; key && id < s->next_record; id++) {
         err = record_next(v, s->number, number, &id, &row);
         if (err == BOURN_E_NOT_FOUND)
             break;
@@ -228,7 +251,11 @@ static enum bourn_err add_person(struct vault *v, struct finding *f, const struc
         TRY(release_add(f->rel, s, key, id, &row, name));
     }
     *added = f->rel->n > before;
-    err = *added ? disclosed_row(v, &f->q, s, f->rel, before, &f->rows[f->rows_n++]) : BOURN_OK;
+    err = BOURN_OK;
+    if (*added) {
+        TRY(disclosed_row(v, &f->q, s, f->rel, before, &f->rows[f->rows_n]));
+        *row_at = (uint16_t)++f->rows_n;
+    }
 out:
     return err;
 }
@@ -300,42 +327,84 @@ static bool list_ok(struct json_value list)
     return true;
 }
 
-/* The people named in a list, from position `from` on. Who is not disclosed is named so, whatever the reason.
- */
+/* The next few people of a list: what is read of them is on its way into the processor's caches while those
+ * before them are looked up. */
+struct ahead {
+    struct buf text;   /* identifiers, decoded */
+    size_t end[AHEAD]; /* of each in text */
+    struct subject_ref ref[AHEAD];
+    size_t n, next;
+};
+
+static struct slice ahead_id(const struct ahead *a, size_t i)
+{
+    size_t from = i ? a->end[i - 1] : 0;
+    return slice_of(a->text.p + from, a->end[i] - from);
+}
+
+static bool look_ahead(struct vault *v, struct ahead *a, struct json_value list, size_t *at)
+{
+    struct json_member m;
+    buf_clear(&a->text);
+    a->n = a->next = 0;
+    while (a->n < AHEAD && json_next(list, at, &m)) {
+        value_text(m.value, &a->text);
+        a->end[a->n++] = a->text.n;
+    }
+    for (size_t i = 0; i < a->n; i++)
+        subject_look(v, ahead_id(a, i), &a->ref[i]);
+    for (size_t i = 0; i < a->n; i++)
+        subject_guess(v, &a->ref[i]);
+    for (size_t i = 0; i < a->n && i < NEAR; i++)
+        subject_near(v, &a->ref[i]);
+    return a->n > 0;
+}
+
+/* Discloses of the next of them, or says that nothing is: who is not disclosed is named so, whatever the
+ * reason. */
+static enum bourn_err add_listed(struct vault *v, struct finding *f, struct ahead *a)
+{
+    struct subject s;
+    bool added = false;
+    size_t i = a->next++;
+    struct slice id = ahead_id(a, i);
+    f->looked++; /* whoever it is: the page is held by that */
+    if (i + NEAR < a->n)
+        subject_near(v, &a->ref[i + NEAR]);
+    enum bourn_err err = subject_find_ref(v, id, &a->ref[i], &s);
+    if (err == BOURN_OK) {
+        err = add_person(v, f, &s, id, &added);
+        subject_release(&s);
+    } else if (err == BOURN_E_NOT_FOUND) {
+        subject_decoy(v);
+        decide_person(v, f, NULL); /* the same work as for somebody without a basis */
+        err = BOURN_OK;
+    }
+    if (err || added)
+        return err;
+    f->refused++;
+    return release_add_none(f->rel, id);
+}
+
+/* The people named in a list, from position `from` on. */
 static enum bourn_err find_listed(struct vault *v, struct finding *f, struct json_value list, uint64_t from)
 {
     struct json_member m;
+    struct ahead a = {.n = 0};
     size_t at = 0;
     uint64_t position = 0;
-    struct buf id;
     enum bourn_err err = BOURN_OK;
-    buf_init_secret(&id, 6 * SUBJECT_ID_BYTES_MAX);
-    for (; err == BOURN_OK && json_next(list, &at, &m); position++) {
-        struct subject s;
-        bool added = false;
-        if (position < from)
-            continue;
+    buf_init_secret(&a.text, AHEAD * 6 * SUBJECT_ID_BYTES_MAX);
+    while (position < from && json_next(list, &at, &m))
+        position++;
+    for (; err == BOURN_OK && (a.next < a.n || look_ahead(v, &a, list, &at)); position++) {
         if (page_full(f)) {
             f->rel->next = position;
             break;
         }
-        f->looked++; /* whoever it is: the page is held by that */
-        buf_clear(&id);
-        value_text(m.value, &id);
-        err = subject_find_alike(v, buf_slice(&id), &s);
-        if (err == BOURN_OK) {
-            err = add_person(v, f, &s, buf_slice(&id), &added);
-            subject_release(&s);
-        } else if (err == BOURN_E_NOT_FOUND) {
-            decide(v, &f->q, NULL); /* the same work as for somebody without a basis */
-            err = BOURN_OK;
-        }
-        if (err == BOURN_OK && !added) {
-            f->refused++;
-            err = release_add_none(f->rel, buf_slice(&id));
-        }
+        err = add_listed(v, f, &a);
     }
-    buf_release(&id);
+    buf_release(&a.text);
     return err;
 }
 
@@ -351,7 +420,7 @@ static enum bourn_err finish(struct vault *v, struct finding *f, bool lines)
                        RECORDS_PER_REPLY_MAX);
         return BOURN_OK;
     }
-    decide(v, &f->q, NULL); /* the packs in force, at the entry's own index */
+    decide_person(v, f, NULL); /* the packs in force, at the entry's own index */
     a->next_cursor = lines ? f->rel->next : 0;
     enum bourn_err err = disclosed_entry(v, &f->q, f->fields, f->fields_n, f->rows, f->rows_n, a);
     if (err)

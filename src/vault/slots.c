@@ -17,6 +17,8 @@ enum {
     EPOCH_FILE_BYTES = 64,
     GROW_BYTES = 64 << 10, /* the file grows by so many zeros, so that few syncs have to change its size */
     ORIGIN_BYTES_MAX = 1024,
+    RUN_SLOTS = 512,        /* wrapped, side by side, on their way into the file */
+    MAP_BYTES_MIN = 1 << 20 /* of the file, mapped to be read */
 };
 _Static_assert(4 + CRYPTO_KEY_BYTES + CRYPTO_SEAL_OVERHEAD == SLOT_BYTES, "a slot is what the header says");
 
@@ -27,10 +29,15 @@ struct keys {
 
 struct slots {
     struct io_file *file;
-    struct keys *keys; /* guarded memory */
-    struct buf aad;    /* of a slot: ends in epoch and number, which are set for each use */
-    uint64_t bytes;    /* of the file */
-    bool failed;       /* a write or sync failed: what is on the disk is not known */
+    struct keys *keys;  /* guarded memory */
+    struct buf aad;     /* of a slot: ends in epoch and number, which are set for each use */
+    uint64_t bytes;     /* of the file */
+    bool failed;        /* a write or sync failed: what is on the disk is not known */
+    const uint8_t *map; /* the file, as far as `mapped`; NULL: it is read */
+    size_t mapped;
+    uint64_t run_first; /* slots that are not in the file yet, from this number on */
+    size_t run_n;
+    uint8_t run[RUN_SLOTS * SLOT_BYTES];
 };
 
 static const uint8_t zeros[GROW_BYTES];
@@ -171,6 +178,7 @@ void slots_close(struct slots *s)
 {
     if (!s)
         return;
+    io_unmap(s->map, s->mapped);
     io_close(s->file);
     crypto_secret_free(s->keys);
     buf_release(&s->aad);
@@ -188,12 +196,18 @@ static struct slice slot_aad(struct slots *s, uint64_t number)
     return buf_slice(&s->aad);
 }
 
+static enum bourn_err usable(const struct slots *s)
+{
+    return s->failed ? err_set(BOURN_E_IO, SLOTS_PATH " could not be written before: start again") : BOURN_OK;
+}
+
 /* Writes within the file or right behind its end; an error is final. */
 static enum bourn_err put_bytes(struct slots *s, uint64_t offset, const uint8_t *p, size_t n)
 {
-    if (s->failed)
-        return err_set(BOURN_E_IO, SLOTS_PATH " could not be written before: start again");
-    enum bourn_err err = io_write(s->file, offset, p, n);
+    enum bourn_err err = usable(s);
+    if (err)
+        return err;
+    err = io_write(s->file, offset, p, n);
     /* Only a file that could not grow is as it was before, and may grow another time. */
     s->failed = err != BOURN_OK && !(err == BOURN_E_FULL && offset == s->bytes);
     if (!err && offset + n > s->bytes)
@@ -201,32 +215,71 @@ static enum bourn_err put_bytes(struct slots *s, uint64_t offset, const uint8_t 
     return err;
 }
 
+/* Brings what is on its way into the file: before anything else looks at the file or changes it. */
+static enum bourn_err put_run(struct slots *s)
+{
+    size_t n = s->run_n;
+    s->run_n = 0;
+    return n ? put_bytes(s, s->run_first * SLOT_BYTES, s->run, n * SLOT_BYTES) : BOURN_OK;
+}
+
 enum bourn_err slots_put(struct slots *s, uint64_t number, const uint8_t key[32])
 {
-    uint8_t slot[SLOT_BYTES];
-    enum bourn_err err = BOURN_E_INTERNAL;
+    enum bourn_err err = BOURN_OK;
     bourn_assert(number < UINT64_MAX / SLOT_BYTES - GROW_BYTES);
+    TRY(usable(s));
     while (s->bytes < (number + 1) * SLOT_BYTES)
         TRY(put_bytes(s, s->bytes, zeros, (size_t)(GROW_BYTES - s->bytes % GROW_BYTES)));
+    if (s->run_n == RUN_SLOTS || (s->run_n && number != s->run_first + s->run_n))
+        TRY(put_run(s));
+    uint8_t *slot = s->run + s->run_n * SLOT_BYTES;
     be_put(slot, EPOCH, 4);
     TRY(crypto_seal(slot + 4, s->keys->wrap, slot_aad(s, number), slice_of(key, CRYPTO_KEY_BYTES)));
-    TRY(put_bytes(s, number * SLOT_BYTES, slot, sizeof slot));
+    if (!s->run_n)
+        s->run_first = number;
+    s->run_n++;
 out:
     return err;
 }
 
+/* A slot within the file: where it is mapped, or read into `room`. */
+static enum bourn_err get_slot(struct slots *s, uint64_t number, uint8_t room[SLOT_BYTES],
+                               const uint8_t **slot)
+{
+    if (s->map && (number + 1) * SLOT_BYTES > s->mapped) {
+        io_unmap(s->map, s->mapped);
+        s->map = NULL;
+    }
+    if (!s->map) {
+        s->mapped = MAP_BYTES_MIN;
+        while (s->mapped < s->bytes)
+            s->mapped *= 2;
+        s->map = io_map(s->file, s->mapped);
+    }
+    *slot = s->map ? s->map + number * SLOT_BYTES : room;
+    return s->map ? BOURN_OK : io_read(s->file, number * SLOT_BYTES, room, SLOT_BYTES);
+}
+
+void slots_prefetch(const struct slots *s, uint64_t number)
+{
+    if (s->map && (number + 1) * SLOT_BYTES <= s->mapped)
+        __builtin_prefetch(s->map + number * SLOT_BYTES);
+}
+
 enum bourn_err slots_get(struct slots *s, uint64_t number, uint8_t key[32])
 {
-    uint8_t slot[SLOT_BYTES];
+    uint8_t room[SLOT_BYTES];
+    const uint8_t *slot = room;
     enum bourn_err err = BOURN_OK;
     crypto_wipe(key, CRYPTO_KEY_BYTES);
+    TRY(put_run(s));
     if (number >= s->bytes / SLOT_BYTES)
         return err_set(BOURN_E_NOT_FOUND, "no key in this slot");
-    TRY(io_read(s->file, number * SLOT_BYTES, slot, sizeof slot));
-    if (memcmp(slot, zeros, sizeof slot) == 0)
+    TRY(get_slot(s, number, room, &slot));
+    if (memcmp(slot, zeros, SLOT_BYTES) == 0)
         return err_set(BOURN_E_NOT_FOUND, "no key in this slot");
     if (be_get(slot, 4) != EPOCH ||
-        crypto_open(key, s->keys->wrap, slot_aad(s, number), slice_of(slot + 4, sizeof slot - 4)) != BOURN_OK)
+        crypto_open(key, s->keys->wrap, slot_aad(s, number), slice_of(slot + 4, SLOT_BYTES - 4)) != BOURN_OK)
         err = err_set(BOURN_E_CORRUPT,
                       "slot %llu of " SLOTS_PATH
                       " does not open: the file was altered or is that of another cell",
@@ -237,16 +290,17 @@ out:
 
 enum bourn_err slots_zero(struct slots *s, uint64_t number)
 {
-    if (number >= s->bytes / SLOT_BYTES)
-        return BOURN_OK;
+    enum bourn_err err = put_run(s);
+    if (err || number >= s->bytes / SLOT_BYTES)
+        return err;
     return put_bytes(s, number * SLOT_BYTES, zeros, SLOT_BYTES);
 }
 
 enum bourn_err slots_zero_from(struct slots *s, uint64_t count)
 {
-    enum bourn_err err = BOURN_OK;
-    if (count >= s->bytes / SLOT_BYTES + 1)
-        return BOURN_OK;
+    enum bourn_err err = put_run(s);
+    if (err || count >= s->bytes / SLOT_BYTES + 1)
+        return err;
     for (uint64_t at = count * SLOT_BYTES; at < s->bytes;) {
         uint64_t n = s->bytes - at < GROW_BYTES ? s->bytes - at : GROW_BYTES;
         TRY(put_bytes(s, at, zeros, (size_t)n));
@@ -261,7 +315,8 @@ enum bourn_err slots_reconcile(struct slots *s, uint64_t count,
 {
     enum { SLOTS_A_READ = 1024 };
     uint8_t slots[SLOTS_A_READ * SLOT_BYTES];
-    enum bourn_err err = BOURN_OK;
+    enum bourn_err err = BOURN_E_INTERNAL;
+    TRY(put_run(s));
     for (uint64_t first = 0; first < count; first += SLOTS_A_READ) {
         uint64_t there = s->bytes / SLOT_BYTES,
                  n = count - first < SLOTS_A_READ ? count - first : SLOTS_A_READ;
@@ -287,9 +342,12 @@ out:
 
 enum bourn_err slots_sync(struct slots *s)
 {
-    if (s->failed)
-        return err_set(BOURN_E_IO, SLOTS_PATH " could not be written before: start again");
-    enum bourn_err err = io_datasync(s->file);
+    enum bourn_err err = usable(s);
+    if (!err)
+        err = put_run(s);
+    if (err)
+        return err == BOURN_E_FULL ? BOURN_E_IO : err; /* the file was long enough: its state is unknown */
+    err = io_datasync(s->file);
     s->failed = err != BOURN_OK;
     return err;
 }

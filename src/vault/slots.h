@@ -21,12 +21,14 @@ void slots_close(struct slots *s);
 /* Index keys of the epoch, derived: for HMAC of identifiers, tokens etc. `use` is a short constant word. */
 void slots_derive(const struct slots *s, const char *use, uint8_t out[32]);
 
-/* Wraps `key` (32 bytes) for slot `number` into the file; not durable before slots_sync. AAD: origin, epoch,
- * number. BOURN_E_FULL if the file cannot grow: nothing changed, and it may be tried again. After any other
- * error of put, zero or sync the process must exit: later ones are BOURN_E_IO. */
+/* Wraps `key` (32 bytes) for slot `number`; not durable before slots_sync, and neighbours go into the file
+ * together, by then at the latest. AAD: origin, epoch, number. BOURN_E_FULL if the file cannot grow: nothing
+ * changed, and it may be tried again. After any other error of put, zero or sync the process must exit: later
+ * ones are BOURN_E_IO. */
 enum bourn_err slots_put(struct slots *s, uint64_t number, const uint8_t key[32]) BOURN_MUST_USE;
 /* BOURN_E_NOT_FOUND if the slot is zero or beyond the end; BOURN_E_CORRUPT if it does not open. */
 enum bourn_err slots_get(struct slots *s, uint64_t number, uint8_t key[32]) BOURN_MUST_USE;
+void slots_prefetch(const struct slots *s, uint64_t number); /* it will be asked for soon: a hint */
 enum bourn_err slots_zero(struct slots *s, uint64_t number) BOURN_MUST_USE; /* durable after slots_sync */
 /* Zeroes every slot >= count (recovery). */
 enum bourn_err slots_zero_from(struct slots *s, uint64_t count) BOURN_MUST_USE;

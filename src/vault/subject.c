@@ -114,12 +114,13 @@ enum bourn_err subject_load(struct vault *v, uint64_t number, struct subject *s)
     }
     err = slots_get(v->slots, number, s->key);
     if (err == BOURN_OK)
-        err = store_get(v->store, STORE_SUBJECT, number_key(key, number), &sealed);
+        err = store_get(v->store, STORE_PERSON, number_key(key, number), &sealed);
     if (err == BOURN_E_NOT_FOUND)
         err = err_set(BOURN_E_CORRUPT,
                       "the key or the state row of person %llu is gone, though nobody erased it; restore it",
                       (unsigned long long)number);
     TRY(err);
+    s->near = (uintptr_t)sealed.p;
     if (sealed.n < CRYPTO_SEAL_OVERHEAD) {
         err = err_set(BOURN_E_CORRUPT, "the state row of person %llu is cut", (unsigned long long)number);
         goto out;
@@ -147,25 +148,90 @@ out:
     return err;
 }
 
+static bool has_id(const struct subject *s, struct slice id)
+{
+    struct cbor c;
+    cbor_init(&c, buf_slice(&s->ids));
+    for (size_t i = 0; i < s->ids_n; i++)
+        if (slice_eq(cbor_text(&c), id))
+            return true;
+    return false;
+}
+
+/* By a key of a space whose rows hold numbers. */
+static enum bourn_err load_by(struct vault *v, enum store_space space, const uint8_t *key, size_t n,
+                              struct subject *s)
+{
+    struct slice value;
+    enum bourn_err err = store_get(v->store, space, slice_of(key, n), &value);
+    if (err)
+        return err;
+    if (value.n != 8)
+        return err_set(BOURN_E_CORRUPT, "an identifier row is malformed");
+    return subject_load(v, be_get(value.p, 8), s);
+}
+
 /* "~" and 32 hex digits: the label; "~" and 64: the keyed hash of an identifier, which tells nothing about
- * whether it is known. Anything else is an identifier as the app spells it. */
-enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
+ * whether it is known. */
+static enum bourn_err find_opaque(struct vault *v, struct slice id, struct subject *s)
 {
     uint8_t key[32];
-    struct slice value;
-    enum bourn_err err = BOURN_E_NOT_FOUND;
-    struct slice hex = slice_of(id.p + 1, id.n ? id.n - 1 : 0);
-    if (!subject_id_opaque(id)) {
-        subject_id_key(v, id, key);
-        err = store_get(v->store, STORE_ID, slice_of(key, 32), &value);
-    } else if (hex_get(hex, key, 16)) {
-        err = store_get(v->store, STORE_LABEL, slice_of(key, 16), &value);
-    } else if (hex_get(hex, key, 32)) {
-        err = store_get(v->store, STORE_ID, slice_of(key, 32), &value);
+    struct slice hex = slice_of(id.p + 1, id.n - 1);
+    if (hex_get(hex, key, 16))
+        return load_by(v, STORE_LABEL, key, 16, s);
+    return hex_get(hex, key, 32) ? load_by(v, STORE_ID, key, 32, s) : BOURN_E_NOT_FOUND;
+}
+
+void subject_look(const struct vault *v, struct slice id, struct subject_ref *ref)
+{
+    ref->guess = KNOWN_NONE;
+    ref->near = 0;
+    subject_id_key(v, id, ref->key);
+    known_prefetch(v->known, ref->key);
+}
+
+void subject_guess(const struct vault *v, struct subject_ref *ref)
+{
+    uint64_t number = known_get(v->known, ref->key, &ref->near);
+    if (number >= prev_count(v->prev)) /* also KNOWN_NONE */
+        return;
+    ref->guess = number;
+}
+
+void subject_near(const struct vault *v, const struct subject_ref *ref)
+{
+    if (ref->guess == KNOWN_NONE)
+        return;
+    prev_prefetch(v->prev, ref->guess);
+    slots_prefetch(v->slots, ref->guess);
+    known_prefetch_row(ref->near);
+}
+
+enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct subject_ref *ref,
+                                struct subject *s)
+{
+    if (subject_id_opaque(id))
+        return find_opaque(v, id, s);
+    if (ref->guess != KNOWN_NONE && subject_load(v, ref->guess, s) == BOURN_OK) {
+        if (has_id(s, id)) {
+            if (s->near != ref->near)
+                known_put(v->known, ref->key, s->number, s->near);
+            return BOURN_OK;
+        }
+        subject_release(s);
     }
-    if (err == BOURN_OK && value.n != 8)
-        err = err_set(BOURN_E_CORRUPT, "an identifier row is malformed");
-    return err ? err : subject_load(v, be_get(value.p, 8), s);
+    enum bourn_err err = load_by(v, STORE_ID, ref->key, 32, s);
+    if (err == BOURN_OK)
+        known_put(v->known, ref->key, s->number, s->near);
+    return err;
+}
+
+enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
+{
+    struct subject_ref ref;
+    subject_look(v, id, &ref);
+    subject_guess(v, &ref);
+    return subject_find_ref(v, id, &ref, s);
 }
 
 void subject_decoy(struct vault *v)
@@ -183,22 +249,22 @@ enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subje
     return err;
 }
 
-enum bourn_err subject_new(struct vault *v, struct slice id, uint64_t number, struct subject *s)
+enum bourn_err subject_new(struct vault *v, struct slice id, const uint8_t id_key[32], uint64_t number,
+                           const uint8_t key[CRYPTO_KEY_BYTES], struct subject *s)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    uint8_t key[32], label[16], value[8];
+    uint8_t label[16], value[8];
     *s = (struct subject){.number = number, .next_record = 1};
     crypto_random(label, sizeof label);
-    crypto_random(s->key, sizeof s->key);
+    memcpy(s->key, key, sizeof s->key);
     person_init(&s->person, label);
     buf_init_secret(&s->ids, 64 * (SUBJECT_ID_BYTES_MAX + 8));
     cbor_put_text(&s->ids, id);
     s->ids_n = 1;
-    subject_id_key(v, id, key);
     TRY(buf_check(&s->ids));
     TRY(slots_put(v->slots, number, s->key));
     v->new_slots = true;
-    TRY(batch_put(v, STORE_ID, slice_of(key, 32), number_key(value, number)));
+    TRY(batch_put(v, STORE_ID, slice_of(id_key, 32), number_key(value, number)));
     TRY(batch_put(v, STORE_LABEL, slice_of(label, 16), number_key(value, number)));
     err = BOURN_OK;
 out:
@@ -240,8 +306,7 @@ enum bourn_err subject_save(struct vault *v, struct subject *s)
     TRY(buf_check(&sealed));
     TRY(crypto_seal(to, state_key, slice_of(aad, state_aad(aad, s->number, s->generation)),
                     buf_slice(&plain)));
-    TRY(batch_put(v, STORE_SUBJECT, number_key(key, s->number),
-                  slice_of(to, plain.n + CRYPTO_SEAL_OVERHEAD)));
+    TRY(batch_put(v, STORE_PERSON, number_key(key, s->number), slice_of(to, plain.n + CRYPTO_SEAL_OVERHEAD)));
     err = BOURN_OK;
 out:
     crypto_wipe(state_key, sizeof state_key);
@@ -251,7 +316,8 @@ out:
     return err;
 }
 
-enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t **key, bool *made)
+enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t *fresh,
+                                      const uint8_t **key, bool *made)
 {
     *made = false;
     for (size_t i = 0; i < s->collections_n; i++)
@@ -270,7 +336,10 @@ enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const 
     s->collections = more;
     struct subject_collection *c = &more[s->collections_n++];
     c->number = number;
-    crypto_random(c->key, sizeof c->key);
+    if (fresh)
+        memcpy(c->key, fresh, sizeof c->key);
+    else
+        crypto_random(c->key, sizeof c->key);
     *key = c->key;
     *made = true;
     return BOURN_OK;

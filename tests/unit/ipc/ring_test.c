@@ -98,6 +98,35 @@ static void test_messages_in_order(void **state)
     pair_close(&p);
 }
 
+/* One message in two parts arrives as one, wherever the cut lies, in the ring or waiting for room. */
+static void test_two_parts(void **state)
+{
+    (void)state;
+    struct pair p = pair_open();
+    static uint8_t big[RING_BYTES + 12345];
+    const size_t cuts[] = {0,         1, 17, RING_FRAME_BYTES_MAX, RING_FRAME_BYTES_MAX + 9, sizeof big - 1,
+                           sizeof big};
+    uint32_t type;
+    struct slice m;
+    for (size_t i = 0; i < sizeof big; i++)
+        big[i] = (uint8_t)(i * 13 >> 2);
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        enum bourn_err err;
+        assert_int_equal(
+            ring_send_two(p.a, 5, slice_of(big, cuts[i]), slice_of(big + cuts[i], sizeof big - cuts[i])),
+            BOURN_OK);
+        while ((err = ring_receive(p.b, &type, &m)) == BOURN_E_NOT_FOUND) {
+            assert_int_equal(ring_kick(p.b), BOURN_OK);
+            assert_int_equal(ring_kick(p.a), BOURN_OK);
+        }
+        assert_int_equal(err, BOURN_OK);
+        assert_true(slice_eq(m, slice_of(big, sizeof big)));
+    }
+    assert_int_equal(ring_send_two(p.a, 5, slice_of(big, 1), slice_of(big, IPC_MESSAGE_BYTES_MAX)),
+                     BOURN_E_LIMIT);
+    pair_close(&p);
+}
+
 static void test_wakes(void **state)
 {
     (void)state;
@@ -277,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_its_sender_writes),
         cmocka_unit_test(test_messages_in_order),
+        cmocka_unit_test(test_two_parts),
         cmocka_unit_test(test_wakes),
         cmocka_unit_test(test_consumed_is_wiped),
         cmocka_unit_test(test_limits),

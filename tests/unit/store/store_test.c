@@ -126,13 +126,13 @@ static void test_seek(void **state)
     struct store *s = *state;
     static const char *const keys[] = {"a", "ab", "abc", "b", "ba"};
     struct slice k, v;
-    assert_int_equal(store_seek(s, STORE_RECORD, s_(""), s_(""), &k, &v), BOURN_E_NOT_FOUND);
+    assert_int_equal(store_seek(s, STORE_PERSON, s_(""), s_(""), &k, &v), BOURN_E_NOT_FOUND);
     for (size_t i = 5; i-- > 0;)
-        ok(store_put(s, STORE_RECORD, s_(keys[i]), s_(keys[i])));
+        ok(store_put(s, STORE_PERSON, s_(keys[i]), s_(keys[i])));
     ok(store_put(s, STORE_EVIDENCE, s_("aa"), s_("other space")));
     uint8_t from[8];
     size_t n = 0, found = 0;
-    while (store_seek(s, STORE_RECORD, s_(""), slice_of(from, n), &k, &v) == BOURN_OK) {
+    while (store_seek(s, STORE_PERSON, s_(""), slice_of(from, n), &k, &v) == BOURN_OK) {
         assert_true(slice_is(k, keys[found]) && slice_eq(k, v));
         memcpy(from, k.p, k.n);
         from[k.n] = 0;
@@ -140,14 +140,14 @@ static void test_seek(void **state)
         found++;
     }
     assert_int_equal(found, 5);
-    ok(store_seek(s, STORE_RECORD, s_("b"), s_(""), &k, &v)); /* from before the prefix */
+    ok(store_seek(s, STORE_PERSON, s_("b"), s_(""), &k, &v)); /* from before the prefix */
     assert_true(slice_is(k, "b"));
-    ok(store_seek(s, STORE_RECORD, s_("a"), s_("aba"), &k, &v));
+    ok(store_seek(s, STORE_PERSON, s_("a"), s_("aba"), &k, &v));
     assert_true(slice_is(k, "abc"));
-    assert_int_equal(store_seek(s, STORE_RECORD, s_("a"), s_("abd"), &k, &v), BOURN_E_NOT_FOUND);
-    assert_int_equal(store_seek(s, STORE_RECORD, s_("c"), s_("c"), &k, &v), BOURN_E_NOT_FOUND);
-    ok(store_del(s, STORE_RECORD, s_("ab"))); /* a seek behind a change sees the change */
-    ok(store_seek(s, STORE_RECORD, s_("ab"), s_("ab"), &k, &v));
+    assert_int_equal(store_seek(s, STORE_PERSON, s_("a"), s_("abd"), &k, &v), BOURN_E_NOT_FOUND);
+    assert_int_equal(store_seek(s, STORE_PERSON, s_("c"), s_("c"), &k, &v), BOURN_E_NOT_FOUND);
+    ok(store_del(s, STORE_PERSON, s_("ab"))); /* a seek behind a change sees the change */
+    ok(store_seek(s, STORE_PERSON, s_("ab"), s_("ab"), &k, &v));
     assert_true(slice_is(k, "abc"));
 }
 
@@ -232,6 +232,14 @@ static void random_step(struct store *a, struct store *b)
     size_t kn = 1 + (size_t)(roll(20) ? roll(3) : roll(STORE_KEY_BYTES_MAX)), vn = (size_t)roll(sizeof value);
     for (size_t i = 0; i < kn; i++)
         key[i] = (uint8_t)(roll(8) ? roll(4) : roll(256));
+    if ((space == STORE_ID || space == STORE_LABEL) &&
+        roll(3)) { /* a hash of a number, of few, to a number */
+        uint8_t which = (uint8_t)roll(60);
+        kn = space == STORE_ID ? 32 : 16;
+        vn = roll(10) ? 8 : vn;
+        for (size_t i = 0; i < kn; i++)
+            key[i] = (uint8_t)(which * (2 * i + 1));
+    }
     memset(value, (int)roll(256), sizeof value);
     struct slice k = slice_of(key, kn), v = slice_of(value, vn), ka, va, kb, vb;
     enum bourn_err err;
@@ -290,6 +298,51 @@ static void test_differential(void **state)
     store_close(a);
     store_close(b);
     remove_folder();
+}
+
+static struct slice hash_of(uint8_t out[32], uint64_t number)
+{
+    for (size_t i = 0; i < 32; i++)
+        out[i] = (uint8_t)((number + 1) * 0x9e3779b97f4a7c15u >> (8 * (i % 8))) ^ (uint8_t)(i * number);
+    return slice_of(out, 32);
+}
+
+/* More rows of hashed keys than are held back at once: found before and after they are put into the tree. */
+static void test_many_hashes(void **state)
+{
+    enum { MANY = 150000 };
+    struct store *s = *state;
+    uint8_t key[32], number[8] = {0};
+    struct slice v, k;
+    for (uint64_t i = 0; i < MANY; i++) {
+        memcpy(number, &i, sizeof i);
+        ok(store_put(s, STORE_ID, hash_of(key, i), slice_of(number, 8)));
+        if (i % 7 == 0) {
+            ok(store_get(s, STORE_ID, hash_of(key, i / 2), &v));
+            assert_true(v.n == 8);
+        }
+    }
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint64_t i = 0; i < MANY; i++) {
+            ok(store_get(s, STORE_ID, hash_of(key, i), &v));
+            assert_memory_equal(v.p, &i, sizeof i);
+        }
+        assert_int_equal(store_get(s, STORE_ID, hash_of(key, MANY), &v), BOURN_E_NOT_FOUND);
+        ok(store_commit(s));
+    }
+    assert_int_equal(store_count(s, STORE_ID), MANY);
+    ok(store_put(s, STORE_ID, hash_of(key, 5), s_("replaced"))); /* held back, over one in the tree */
+    ok(store_get(s, STORE_ID, hash_of(key, 5), &v));
+    assert_true(slice_is(v, "replaced"));
+    ok(store_seek(s, STORE_ID, hash_of(key, 5), hash_of(key, 5), &k, &v));
+    assert_true(slice_is(v, "replaced"));
+    assert_int_equal(store_count(s, STORE_ID), MANY);
+    ok(store_put(s, STORE_ID, hash_of(key, MANY), slice_of(number, 8)));
+    ok(store_del(s, STORE_ID, hash_of(key, MANY)));
+    ok(store_put(s, STORE_ID, hash_of(key, MANY + 1), slice_of(number, 8)));
+    ok(store_abort(s));
+    assert_int_equal(store_get(s, STORE_ID, hash_of(key, MANY + 1), &v), BOURN_E_NOT_FOUND);
+    assert_int_equal(store_count(s, STORE_ID), MANY);
 }
 
 /* A process that dies without closing: what it committed is there, the rest is not. */
@@ -419,6 +472,7 @@ int main(void)
         BOTH(test_seek),
         BOTH(test_abort),
         BOTH(test_large_values),
+        BOTH(test_many_hashes),
         cmocka_unit_test(test_differential),
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_modes_and_absence),

@@ -316,7 +316,8 @@ static void test_power_cut(void **state)
         put(s, 2000);
         ok(slots_zero(s, 1));
         ok(slots_sync(s));
-        put(s, 3); /* not synced */
+        put(s, 3);
+        expect_key(s, 3); /* in the file by now, but not synced */
         slots_close(s);
         io_dir_close(cell);
         sim_reboot();
@@ -334,6 +335,37 @@ static void test_power_cut(void **state)
         slots_close(s);
     }
     assert_true(lost > 10 && lost < 190);
+}
+
+/* Neighbours go into the file together: by a sync at the latest, or as soon as anybody looks. */
+static void test_runs(void **state)
+{
+    (void)state;
+    ok(slots_create(cell, ORIGIN));
+    struct slots *s = must_open();
+    for (uint64_t i = 0; i < 1300; i++) /* more than one run */
+        put(s, i);
+    put(s, 40000); /* the file grows past what is mapped */
+    put(s, 1300);
+    expect_key(s, 1299);
+    expect_key(s, 40000);
+    ok(slots_zero(s, 40000));
+    expect_none(s, 40000);
+    put(s, 1301);
+    ok(slots_zero(s, 1301)); /* that was still on its way */
+    expect_none(s, 1301);
+    put(s, 1302);
+    ok(slots_sync(s));
+    slots_close(s);
+    s = must_open();
+    for (uint64_t i = 0; i < 1301; i++)
+        expect_key(s, i);
+    expect_none(s, 1301);
+    expect_key(s, 1302);
+    put(s, 1303);
+    ok(slots_zero_from(s, 1303));
+    expect_none(s, 1303);
+    slots_close(s);
 }
 
 static void test_failures_are_final(void **state)
@@ -366,6 +398,7 @@ int main(void)
         TEST(test_put_get_zero, kernel), TEST(test_put_get_zero, sim),
         TEST(test_bytes, kernel),        TEST(test_altered, sim),
         TEST(test_reconcile, kernel),    TEST(test_modes_and_lengths, kernel),
+        TEST(test_runs, kernel),         TEST(test_runs, sim),
         TEST(test_power_cut, sim),       TEST(test_failures_are_final, sim),
     };
     return crypto_init() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
