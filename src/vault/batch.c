@@ -252,8 +252,10 @@ enum bourn_err vault_commit(struct vault *v)
         }
         if (err)
             goto out;
-        if (v->entries_n)
+        if (v->entries_n) {
             worker_push(v->worker, buf_slice(&v->entries), v->batch_first, v->sequence, urgent);
+            scrub_committed(v);
+        }
     }
     TRY(answer_durable(v, &urgent));
     batch_clear(v);

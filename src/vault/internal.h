@@ -203,6 +203,7 @@ struct vault {
     struct refusal refusals[REFUSALS_MAX];
     size_t refusals_n;
     struct metrics metrics;
+    struct scrub *scrub; /* the one under way, or NULL */
 };
 
 /* answer.c: every handler makes exactly one answer. */
@@ -332,6 +333,9 @@ enum bourn_err release_person(struct vault *v, const struct subject *s, uint32_t
 /* Puts the blind rows of a record's searchable fields and appends their values (16 bytes each) to macs. */
 enum bourn_err blind_put(struct vault *v, const struct world_collection *c, struct json_value record,
                          const uint8_t key[RECORD_KEY_BYTES], struct buf *macs) BOURN_MUST_USE;
+/* Only the values. */
+enum bourn_err blind_values(struct vault *v, const struct world_collection *c, struct json_value record,
+                            struct buf *macs) BOURN_MUST_USE;
 enum bourn_err blind_drop(struct vault *v, struct slice blinds,
                           const uint8_t key[RECORD_KEY_BYTES]) BOURN_MUST_USE;
 
@@ -393,8 +397,12 @@ handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
 handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
-handler handle_notice, handle_pack, handle_metrics, handle_export;
+handler handle_notice, handle_pack, handle_metrics, handle_export, handle_scrub;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
+
+/* scrub.h: after a batch is durable; and when what was staged is gone. */
+void scrub_committed(struct vault *v);
+void scrub_drop(struct vault *v);
 
 /* metrics.c: counts. */
 void metrics_answer(struct vault *v, const struct answer *a);

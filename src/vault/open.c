@@ -115,6 +115,7 @@ static enum bourn_err replay(struct vault *v, bool files)
 enum bourn_err vault_rewind(struct vault *v)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
+    scrub_drop(v);
     TRY(store_abort(v->store));
     TRY(load_marks(v));
     TRY(load_world(v));
@@ -245,6 +246,7 @@ static void free_answers(struct answer *a)
 
 static void free_all(struct vault *v)
 {
+    scrub_drop(v);
     worker_free(v->worker);
     free_answers(v->waiting);
     free_answers(v->answers);
