@@ -22,8 +22,8 @@ const char help_scrub[] =
     "is.\n"
     "  --from PLACE  go on where an interrupted run said that it stopped\n"
     "  --json        one object instead of lines\n"
-    "  Exit: 0 all equal, 1 something differs (or refused), 64 usage, 69 not serving, or stopped before the "
-    "end.\n";
+    "  Exit: 0 all equal, 1 something differs, 64 usage, 69 not serving, another scrub is\n"
+    "  running, or stopped before the end.\n";
 
 /* The words of the cell, and what they mean. */
 static const struct {

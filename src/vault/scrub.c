@@ -284,7 +284,7 @@ enum bourn_err handle_scrub(struct vault *v, const struct request *r, const stru
     }
     if (s && s->session != r->version && v->now_ms < s->used_ms + SCRUB_IDLE_MS) {
         answer_problem(
-            a, 409, "scrub_running",
+            a, 503, "scrub_running",
             "another scrub of this cell is running, or broke off just now: wait for its end, or %d s",
             SCRUB_IDLE_MS / 1000);
         return BOURN_OK;
