@@ -409,6 +409,19 @@ void metrics_answer(struct vault *v, const struct answer *a);
 void metrics_commit(struct vault *v, uint64_t us);
 void metrics_published(struct vault *v, uint64_t signed_size);
 
+/* restored.c: an old backup that was put back. `low`: journal frames up to it are in every derived file. */
+#define RESTORED_GO_ON                                                                                       \
+    "Put back the newest copy of the whole cell. If what is missing is lost, go on under a new log that "    \
+    "says "                                                                                                  \
+    "so: bourn init NEW --continue CELL (docs/guide/restored-backup.md)"
+#define RESTORED_PUBLISHED "ledger/checkpoint"
+#define RESTORED_SEEN "state/seen"
+struct merkle_vkey;
+enum bourn_err restored_check(struct vault *v, uint64_t files_size, uint64_t low) BOURN_MUST_USE;
+/* Size and root of a checkpoint in the cell's folder that this key signed; size 0 if there is none. */
+enum bourn_err restored_checkpoint(struct io_dir *cell, const char *path, const struct merkle_vkey *key,
+                                   uint64_t *size, uint8_t root[32]) BOURN_MUST_USE;
+
 /* worker.c: the thread that writes the ledger's files and asks the signer. */
 enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker **out,
                           uint64_t *files_sequence, uint64_t *files_size) BOURN_MUST_USE;
@@ -420,6 +433,8 @@ void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_
 uint64_t worker_size(const struct worker *w); /* entries that the files hold or will hold after recovery */
 void worker_free(struct worker *w);           /* writes what waits, joins */
 int worker_wait_fd(const struct worker *w);
+/* The mark of the ledger's files, before they are opened: that removes what lies beyond. */
+enum bourn_err worker_mark(struct io_dir *cell, uint64_t *size, uint64_t *sequence) BOURN_MUST_USE;
 struct worker_state {
     uint64_t signed_ms, waiting_since_ms; /* monotonic: of the last checkpoint; since when entries wait */
     uint64_t files_size, files_sequence, signed_size; /* entries in files; last frame in files; published */
