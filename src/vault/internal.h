@@ -409,6 +409,13 @@ void metrics_answer(struct vault *v, const struct answer *a);
 void metrics_commit(struct vault *v, uint64_t us);
 void metrics_published(struct vault *v, uint64_t signed_size);
 
+/* create.c: a finished folder gets its name, durably; or goes. */
+enum bourn_err create_publish(const char *partial, const char *path, size_t path_n) BOURN_MUST_USE;
+void create_discard(const char *partial);
+/* people.c: all rows by which an erased person is found go, the rest is left to the sweep. The entry, and
+ * PREV_ERASED in its row, are the caller's. */
+enum bourn_err erase_rows(struct vault *v, const struct subject *s) BOURN_MUST_USE;
+
 /* restored.c: an old backup that was put back. `low`: journal frames up to it are in every derived file. */
 #define RESTORED_GO_ON                                                                                       \
     "Put back the newest copy of the whole cell. If what is missing is lost, go on under a new log that "    \
@@ -430,6 +437,8 @@ enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t 
 enum bourn_err worker_run(struct worker *w, const struct vault_signer *s) BOURN_MUST_USE;
 /* The entries of one frame, the first at index `first`. Aborts out of memory. */
 void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_t sequence, bool urgent);
+struct merkle_hash;
+void worker_root(const struct worker *w, struct merkle_hash *root); /* over them, before it runs */
 uint64_t worker_size(const struct worker *w); /* entries that the files hold or will hold after recovery */
 void worker_free(struct worker *w);           /* writes what waits, joins */
 int worker_wait_fd(const struct worker *w);

@@ -251,7 +251,7 @@ static enum bourn_err erased(struct vault *v, struct scrub *s, uint64_t number)
     p->step = SCRUB_DONE;
     s->rows++;
     enum bourn_err err = scrub_group_get(v, s, head, &g);
-    if (err == BOURN_OK && (!g->sound || g->e.kind != ENTRY_ERASED))
+    if (err == BOURN_OK && (!g->sound || (g->e.kind != ENTRY_ERASED && g->e.kind != ENTRY_CARRIED)))
         err = found(p, g->sound ? SCRUB_CHAIN : SCRUB_LEDGER, head);
     if (err)
         return err;

@@ -11,11 +11,6 @@ static void say(struct scrub *s, enum scrub_damage damage, uint64_t entry)
 /* --- the ledger
  * ----------------------------------------------------------------------------------------------------- */
 
-static bool of_world(uint32_t kind)
-{
-    return kind >= ENTRY_GENESIS && kind <= ENTRY_NOTICE;
-}
-
 /* The store's copy of what verdicts read is the entry, and stands for nothing else. */
 static enum bourn_err check_rules(struct vault *v, struct scrub *s, const struct scrub_group *g)
 {
@@ -25,7 +20,7 @@ static enum bourn_err check_rules(struct vault *v, struct scrub *s, const struct
     enum bourn_err err = store_get(v->store, STORE_WORLD, slice_of(key, 8), &value);
     if (err && err != BOURN_E_NOT_FOUND)
         return err;
-    bool copy = err == BOURN_OK, wanted = of_world(g->e.kind);
+    bool copy = err == BOURN_OK, wanted = entry_kind_of_world(g->e.kind);
     if (copy != wanted || (copy && !slice_eq(value, buf_slice(&g->entry))))
         say(s, SCRUB_RULES, g->index);
     if (g->e.kind != ENTRY_NOTICE)
@@ -65,7 +60,9 @@ static enum bourn_err check_head(struct vault *v, struct scrub *s, const struct 
     bool ended = prev_generation(v->prev, number) == PREV_ERASED;
     if (prev_head(v->prev, number) < g->index)
         say(s, SCRUB_CHAIN, g->index);
-    else if (g->e.kind == ENTRY_ERASED && !row_has(&row, R_COLLECTIONS) && !ended)
+    else if (((g->e.kind == ENTRY_ERASED && !row_has(&row, R_COLLECTIONS)) ||
+              (g->e.kind == ENTRY_CARRIED && !row_has(&row, R_CONSENT))) &&
+             !ended)
         say(s, SCRUB_ERASED_BACK, g->index);
     return BOURN_OK;
 }

@@ -219,6 +219,11 @@ enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t 
     return w->unflushed > CATCH_UP_FLUSH_BYTES ? flush(w) : BOURN_OK;
 }
 
+void worker_root(const struct worker *w, struct merkle_hash *root)
+{
+    ledger_root(w->ledger, root);
+}
+
 uint64_t worker_size(const struct worker *w)
 {
     return ledger_size(w->ledger);

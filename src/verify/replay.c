@@ -75,17 +75,6 @@ static enum bourn_err open_heads(struct replay *v)
     return BOURN_OK;
 }
 
-static void check_genesis(struct replay *v)
-{
-    const struct entry *g = world_genesis(v->world);
-    bool key = false;
-    for (size_t i = 0; g && i < g->keys_n; i++)
-        key |= slice_eq(g->keys[i], slice_of(v->o->key.key, 32));
-    if (!g || !key || !slice_is(g->origin, v->rep->origin))
-        finding(v, CLAUSE_V1, "genesis does not name this log and its key");
-    v->rep->delay_s = world_delay_s(v->world);
-}
-
 static void note_unexamined(struct replay *v, const struct entry *e)
 {
     clauses_count(v, clauses_of(e->kind, LAYER_ROWS), COUNT_NOT_EXAMINED);
@@ -107,6 +96,7 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
     v->bytes = bytes;
     v->entry = &e;
     merkle_leaf(&leaf, bytes);
+    continued_before(v, bytes);
     enum bourn_err err = tree_append(v, &leaf);
     if (err != BOURN_OK)
         return err;
@@ -128,7 +118,7 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
     else if (err != BOURN_OK)
         return err;
     if (v->index == 0)
-        check_genesis(v);
+        v->rep->delay_s = world_delay_s(v->world);
     clauses_count(v, clauses_of(e.kind, LAYER_ENTRY), COUNT_EXAMINED);
     rows_check_party(v);
     if (clauses_gated(e.kind))
@@ -317,6 +307,7 @@ static enum bourn_err replay(struct replay *v)
     check_heads(v, 0);
     TRY(replay_to(v, &cp));
     TRY(catch_up(v));
+    TRY(continued_check(v));
     if (v->o->save_head && v->rep->count[CLAUSE_S1].violated + v->rep->count[CLAUSE_V1].violated == 0)
         buf_put_slice(v->o->save_head, buf_slice(&v->note));
 out:
