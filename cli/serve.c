@@ -16,7 +16,7 @@ const char help_serve[] =
     "              connections; a pair that does not read or go together is refused with a message, and the\n"
     "              old one stays\n"
     "  --tls-key   PEM file of the certificate's key\n"
-    "  --head      a checkpoint of this log that somebody kept (bourn-verify --save-head, a copy of\n"
+    "  --head      a checkpoint of this log that somebody kept, such as an older copy of\n"
     "              ledger/checkpoint): the cell starts only if its log extends it. After restoring a "
     "backup,\n"
     "              give the newest one that anybody has\n"
