@@ -16,10 +16,9 @@ const char help_serve[] =
     "              connections; a pair that does not read or go together is refused with a message, and the\n"
     "              old one stays\n"
     "  --tls-key   PEM file of the certificate's key\n"
-    "  --head      a checkpoint of this log that somebody kept, such as an older copy of\n"
-    "              ledger/checkpoint): the cell starts only if its log extends it. After restoring a "
-    "backup,\n"
-    "              give the newest one that anybody has\n"
+    "  --head      a checkpoint of this log that somebody kept, such as an older ledger/checkpoint: the\n"
+    "              cell starts only if its log extends it. After restoring a backup, give the newest one\n"
+    "              that anybody has\n"
     "  --metrics: a loopback address of its own that answers GET /metrics (Prometheus) and nothing else\n"
     "  Exit: 0 drained, 64 usage, 69 cannot start, 70 a role died (nothing is restarted silently).\n";
 
