@@ -327,14 +327,18 @@ out:
         vault_close(v);
     io_dir_close(cell);
     old_log_release(&x->old);
-    if (err == BOURN_OK) { /* the links to the copies go */
+    if (err == BOURN_OK) { /* the links to the copies go, and all is on the disk before it has its name */
         snprintf(at, sizeof at, "%s/old/ledger", x->partial);
         unlink(at);
         snprintf(at, sizeof at, "%s/old/rows", x->partial);
         unlink(at);
         snprintf(at, sizeof at, "%s/old", x->partial);
         if (rmdir(at) != 0)
-            err = err_sys(BOURN_E_IO, "remove %s", at);
+            return err_sys(BOURN_E_IO, "remove %s", at);
+        err = io_dir_open(x->partial, &cell);
+        if (err == BOURN_OK)
+            err = io_dir_syncfs(cell);
+        io_dir_close(cell);
     }
     return err;
 }

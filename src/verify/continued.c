@@ -1,5 +1,6 @@
 /* A log that goes on for another one: whose it is at its end, and, where a copy of the old log is given, that
  * nothing is left out which that log withdrew or erased behind the place where this one takes over. */
+#include "base/text.h"
 #include "verify/internal.h"
 
 #include <stdlib.h>
@@ -27,6 +28,69 @@ static void check_identity(struct replay *v)
     r->continues_at = at;
     r->continues_known = c->known;
     memcpy(r->continues, c->continues.p, c->continues.n); /* 255 bytes at most, and zero behind */
+}
+
+/* --- earlier heads of the old log
+ * ----------------------------------------------------------------------------------- */
+
+bool continued_head(struct replay *v, size_t i)
+{
+    struct slice note = v->o->heads[i];
+    const uint8_t *line = note.n ? memchr(note.p, '\n', note.n) : NULL;
+    size_t left = line ? (size_t)(note.p + note.n - ++line) : 0;
+    const uint8_t *end = left ? memchr(line, '\n', left) : NULL;
+    if (!end || !decimal_get(slice_of(line, (size_t)(end - line)), &v->foreign[i].size))
+        return false;
+    v->heads[i].size = UINT64_MAX; /* no head of this log */
+    return v->foreign[i].size != UINT64_MAX;
+}
+
+void continued_heads_at(struct replay *v, uint64_t size)
+{
+    for (size_t i = 0; i < v->o->heads_n; i++)
+        if (v->foreign[i].size == size)
+            merkle_edge_root(&v->tree.edge, &v->foreign[i].root);
+}
+
+static enum bourn_err open_old(struct replay *v, const struct entry *continued, struct slice note,
+                               struct merkle_checkpoint *cp)
+{
+    const struct entry *e = world_before_continued(v->world);
+    struct merkle_vkey key;
+    char name[MERKLE_ORIGIN_BYTES_MAX + 1] = "";
+    enum bourn_err err = BOURN_E_CRYPTO;
+    memcpy(name, continued->continues.p, continued->continues.n);
+    for (size_t i = 0; err && e && i < e->keys_n; i++) {
+        merkle_vkey_init(&key, name, 0x01, e->keys[i].p);
+        err = merkle_checkpoint_open(note, &key, cp);
+    }
+    return err;
+}
+
+static enum bourn_err check_old_heads(struct replay *v)
+{
+    uint64_t at, carried_until;
+    const struct entry *c = world_continued(v->world, &at, &carried_until);
+    for (size_t i = 0; i < v->o->heads_n; i++) {
+        struct merkle_checkpoint cp;
+        if (v->foreign[i].size == UINT64_MAX)
+            continue;
+        if (!c || open_old(v, c, v->o->heads[i], &cp) != BOURN_OK)
+            return err_set(BOURN_E_CRYPTO, "an earlier head is not a checkpoint signed by this log's key%s",
+                           c ? ", nor by that of the log before it" : "");
+        bool here = cp.size <= at, end = cp.size == c->known;
+        clauses_count(v, BIT(CLAUSE_V1) | BIT(CLAUSE_S1), COUNT_EXAMINED);
+        if (cp.size > c->known)
+            finding_at(v, CLAUSE_V1, false, at, "the old log had %llu entries, not %llu",
+                       (unsigned long long)cp.size, (unsigned long long)c->known);
+        else if ((here && memcmp(cp.root.b, v->foreign[i].root.b, 32) != 0) ||
+                 (end && memcmp(cp.root.b, c->hash, 32) != 0))
+            finding_at(v, CLAUSE_V1, true, cp.size,
+                       "the earlier head of this size has another root: history was rewritten");
+        else if (here && cp.size > 0)
+            v->rep->heads++;
+    }
+    return BOURN_OK;
 }
 
 /* --- the old log
@@ -143,18 +207,11 @@ out:
 
 static enum bourn_err old_checkpoint(struct old *x, struct merkle_checkpoint *cp)
 {
-    struct merkle_vkey key;
-    const struct entry *e = world_before_continued(x->v->world);
-    char name[MERKLE_ORIGIN_BYTES_MAX + 1] = "";
-    memcpy(name, x->continued->continues.p, x->continued->continues.n);
     buf_init(&x->bundle, 0);
     enum bourn_err err = source_checkpoint(&x->source, &x->bundle);
-    enum bourn_err last = err ? err : BOURN_E_CRYPTO;
-    for (size_t i = 0; err == BOURN_OK && last && e && i < e->keys_n; i++) {
-        merkle_vkey_init(&key, name, 0x01, e->keys[i].p);
-        last = merkle_checkpoint_open(buf_slice(&x->bundle), &key, cp);
-    }
-    return last ? err_set(last, "the old log has no checkpoint that its key signed") : BOURN_OK;
+    if (err == BOURN_OK)
+        err = open_old(x->v, x->continued, buf_slice(&x->bundle), cp);
+    return err ? err_set(err, "the old log has no checkpoint that its key signed") : BOURN_OK;
 }
 
 static enum bourn_err old_log(struct old *x)
@@ -187,8 +244,9 @@ out:
 enum bourn_err continued_check(struct replay *v)
 {
     check_identity(v);
-    if (!v->o->continues)
-        return BOURN_OK;
+    enum bourn_err err = check_old_heads(v);
+    if (err || !v->o->continues)
+        return err;
     struct old x = {.v = v, .o = {.source = v->o->continues, .rows = v->o->continues_rows}};
     x.continued = world_continued(v->world, &x.at, &x.carried_until);
     if (!x.continued)
@@ -196,7 +254,7 @@ enum bourn_err continued_check(struct replay *v)
     arena_init(&x.arena, 64u << 20);
     buf_init(&x.rows, 1u << 30);
     merkle_edge_init(&x.edge);
-    enum bourn_err err = old_log(&x);
+    err = old_log(&x);
     source_close(&x.source);
     arena_release(&x.arena);
     buf_release(&x.bundle);

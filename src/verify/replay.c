@@ -54,17 +54,23 @@ static void check_heads(struct replay *v, uint64_t size)
         else if (size > 0)
             v->rep->heads++;
     }
+    continued_heads_at(v, size);
 }
 
 /* Reads the earlier heads once, with their signatures; each entry is then compared with sizes alone. */
 static enum bourn_err open_heads(struct replay *v)
 {
     v->heads = calloc(v->o->heads_n + 1, sizeof *v->heads);
-    if (!v->heads)
+    v->foreign = calloc(v->o->heads_n + 1, sizeof *v->foreign);
+    for (size_t i = 0; v->foreign && i < v->o->heads_n; i++)
+        v->foreign[i].size = UINT64_MAX;
+    if (!v->heads || !v->foreign)
         return err_set(BOURN_E_MEMORY, "out of memory for earlier heads");
     for (size_t i = 0; i < v->o->heads_n; i++) {
         struct merkle_checkpoint *head = &v->heads[i];
         enum bourn_err err = merkle_checkpoint_open(v->o->heads[i], &v->o->key, head);
+        if (err != BOURN_OK && continued_head(v, i))
+            continue;
         if (err != BOURN_OK)
             return err_set(err, "an earlier head is not a checkpoint signed by this log's key");
         if (head->size > v->size)
@@ -283,6 +289,7 @@ out:
 static void replay_release(struct replay *v)
 {
     free(v->heads);
+    free(v->foreign);
     people_release(&v->people);
     world_free(v->world);
     evidence_close(&v->evidence);

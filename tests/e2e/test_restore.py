@@ -244,6 +244,18 @@ class Restore(harness.ServedTest):
         self.assertIn(("V1", old, f"the old log had {new} entries, not {old}"), violations)
         self.assertEqual([e for c, e, _ in violations if c == "H1"], [old, old])
 
+        # Heads that somebody kept of the old log hold the new one, too.
+        report, violations = self.replay(good, 2, *with_rows, "--head", self.old_head, "--head", os.path.join(self.published, "checkpoint"))
+        self.assertEqual((violations, report["checkpoint"]["earlier_heads"]), ([], 1))
+        verdicts = {c["id"]: c["verdict"] for c in report["clauses"]}
+        self.assertEqual((verdicts["S1"], verdicts["V1"]), ("holds", "holds"))
+        _, violations = self.replay(worse, 1, "--head", os.path.join(self.published, "checkpoint"))
+        self.assertIn(("V1", old, f"the old log had {new} entries, not {old}"), violations)
+        stranger = harness.Cell(self.tmp, name="stranger")
+        stranger.serve(), stranger.stop()
+        report, _ = self.replay(good, 2, "--head", os.path.join(stranger.path, "ledger", "checkpoint"))
+        self.assertIn("nor by that of the log before it", report["error"])
+
         other = harness.Cell(self.tmp, name="plain")
         other.serve(), other.stop()
         report, _ = self.replay(other, 2)
