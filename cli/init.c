@@ -10,6 +10,8 @@
 const char help_init[] =
     "bourn init CELL --domicile CC --controller NAME --origin ORIGIN [--contact TEXT] [--delay SECONDS]\n"
     "           [--pack FILE.yaml] … [--json]\n"
+    "bourn init CELL --continue BACKUP --origin NEW-ORIGIN [--ledger FOLDER] [--rows FOLDER] [--lost] "
+    "[--json]\n"
     "  Makes the folder CELL: keys, journal, an empty store, and a ledger that begins with genesis and the\n"
     "  packs pledge-2015 and home (and those of --pack).\n"
     "  --domicile    the country whose people it holds, e.g. CN\n"
@@ -19,12 +21,20 @@ const char help_init[] =
     "  --delay       seconds before a new or changed pack or a changed schema counts (default 86400). It\n"
     "                stands in genesis for ever; 0 is for trials, and verifiers show it as such\n"
     "  --pack        one more pack of rules that is in force from the start; may be given again\n"
+    "  With --continue the cell goes on out of an old backup under a new log, which says so, and under "
+    "which\n"
+    "  every withdrawal and erasure counts that a later copy of the old log knows of. See\n"
+    "  docs/guide/restored-backup.md before you do it.\n"
+    "  --continue    the backup's folder, put back whole; it stays as it is, and must never be served again\n"
+    "  --ledger      a later copy of the old log's public folder ledger/ (default: the one in BACKUP)\n"
+    "  --rows        the folder rows/ that belongs to it\n"
+    "  --lost        go on though entries are missing that nobody has a copy of; the log says how many\n"
     "  Exit: 0 made, 1 refused or failed, 64 usage.\n";
 
-enum { DOMICILE, CONTROLLER, ORIGIN, CONTACT, DELAY, PACK, JSON };
+enum { DOMICILE, CONTROLLER, ORIGIN, CONTACT, DELAY, PACK, JSON, CONTINUE, LEDGER, ROWS, LOST, OPTIONS };
 
 struct init {
-    const char *set[7], *cell, *pack[PACKS_MAX];
+    const char *set[OPTIONS], *cell, *pack[PACKS_MAX];
     size_t packs_n;
     struct buf yaml[PACKS_MAX], rules[PACKS_MAX]; /* of the files */
     struct vault_pack packs[PACKS_MAX];
@@ -107,17 +117,67 @@ static int made(const struct init *in, uint64_t delay)
     return code;
 }
 
+static void put_continued(struct buf *b, const struct init *in, const struct vault_continued *d)
+{
+    const unsigned long long entries = d->entries, known = d->known, withdrawn = d->withdrawn,
+                             erased = d->erased, ended = d->parties_ended;
+    if (in->set[JSON]) {
+        buf_put_str(b, "{\"cell\":");
+        json_put_string(b, utf8_valid(slice_str(in->cell)) ? slice_str(in->cell) : slice_str(""));
+        buf_put_str(b, ",\"origin\":");
+        json_put_string(b, slice_str(in->set[ORIGIN]));
+        buf_printf(b,
+                   ",\"entries\":%llu,\"known\":%llu,\"withdrawn\":%llu,\"erased\":%llu,"
+                   "\"parties_ended\":%llu}\n",
+                   entries, known, withdrawn, erased, ended);
+        return;
+    }
+    buf_printf(
+        b,
+        "made the cell %s, which goes on as %s: %llu entries of the old log, which had %llu\n"
+        "carried over: %llu consents withdrawn, %llu people erased, %llu parties ended\n"
+        "publish %s/ledger.vkey and what happened; %s still holds people's keys: remove it, and every\n"
+        "backup of it, once %s serves\n",
+        in->cell, in->set[ORIGIN], entries, known, withdrawn, erased, ended, in->cell, in->set[CONTINUE],
+        in->cell);
+}
+
+static int go_on(const struct init *in)
+{
+    static const int others[] = {DOMICILE, CONTROLLER, CONTACT, DELAY};
+    const struct vault_continuation c = {in->set[CONTINUE], in->set[ORIGIN], in->set[LEDGER], in->set[ROWS],
+                                         in->set[LOST] != NULL};
+    struct vault_continued done;
+    struct buf b;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (in->set[others[i]] || in->packs_n)
+            return cli_fail(CLI_USAGE, "--continue takes what stands in the old log: only --origin is new");
+    if (!in->cell || !in->set[ORIGIN] || !origin_ok(slice_str(in->set[ORIGIN])))
+        return cli_fail(CLI_USAGE,
+                        "--continue needs --origin, a name that the old log did not have; usage:\n%s",
+                        help_init);
+    enum bourn_err err = vault_continue(in->cell, &c, &done);
+    if (err)
+        return cli_err(err);
+    buf_init(&b, 64u << 10);
+    put_continued(&b, in, &done);
+    int code = cli_out(buf_slice(&b));
+    buf_release(&b);
+    return code;
+}
+
 static int run(struct init *in, int argc, char **argv)
 {
     static const struct opt options[] = {{"domicile", true}, {"controller", true}, {"origin", true},
                                          {"contact", true},  {"delay", true},      {"pack", true},
-                                         {"json", false}};
+                                         {"json", false},    {"continue", true},   {"ledger", true},
+                                         {"rows", true},     {"lost", false}};
     struct opts o = {.argc = argc, .argv = argv};
     const char *value;
     uint64_t delay = POLICY_DELAY_S_DEFAULT;
     size_t n = 0;
     int option, code;
-    while ((option = opt_next(&o, options, 7, &value)) != OPT_END) {
+    while ((option = opt_next(&o, options, OPTIONS, &value)) != OPT_END) {
         if (option == OPT_BAD)
             return CLI_USAGE;
         if (option == OPT_OPERAND && in->cell)
@@ -131,6 +191,10 @@ static int run(struct init *in, int argc, char **argv)
         else
             in->set[option] = value;
     }
+    if (in->set[CONTINUE])
+        return go_on(in);
+    if (in->set[LEDGER] || in->set[ROWS] || in->set[LOST])
+        return cli_fail(CLI_USAGE, "--ledger, --rows and --lost belong to --continue");
     if ((code = check(in, &delay)) != CLI_DONE)
         return code;
     enum bourn_err err = packs(in, &n);

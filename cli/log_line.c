@@ -85,6 +85,15 @@ static void detail(struct buf *b, const struct log_parties *l, const struct entr
     case ENTRY_NOTICE:
         word(b, " in ", e->language, "");
         break;
+    case ENTRY_CONTINUED:
+        word(b, " as ", e->origin, "");
+        word(b, ", before it ", e->continues, "");
+        buf_printf(b, " of %llu entries", (unsigned long long)e->known);
+        break;
+    case ENTRY_CARRIED:
+        buf_printf(b, " %s in entry %llu of the log before",
+                   entry_has(e, E_ASKED_BY) ? "erased" : "withdrawn", (unsigned long long)e->from);
+        break;
     case ENTRY_ERASED:
         buf_printf(b, ", asked for by %s", asked[e->asked_by <= 3 ? e->asked_by : 0]);
         break;
@@ -149,6 +158,7 @@ void log_line_json(struct buf *b, const struct log_parties *l, uint64_t index, c
         {E_DESTINATION, "destination", e->destination},
         {E_CODE, "code", e->code},
         {E_CAUSE, "cause", e->cause},
+        {E_CONTINUES, "continues", e->continues},
     };
     const struct {
         enum entry_key key;
@@ -156,7 +166,8 @@ void log_line_json(struct buf *b, const struct log_parties *l, uint64_t index, c
         uint64_t value;
     } numbers[] = {
         {E_COUNT, "count", e->count},   {E_VERSION, "version", e->version},    {E_ENDS, "ends", e->ends},
-        {E_DELAY, "delay_s", e->delay}, {E_ASKED_BY, "asked_by", e->asked_by},
+        {E_DELAY, "delay_s", e->delay}, {E_ASKED_BY, "asked_by", e->asked_by}, {E_KNOWN, "known", e->known},
+        {E_FROM, "from", e->from},
     };
     buf_printf(b, "{\"index\":%llu,\"time\":\"", (unsigned long long)index);
     time_put(b, e->time);

@@ -28,6 +28,7 @@ static const struct cli_command commands[] = {
     {"consent", "show", cmd_consent_show, "show a statement in words and check its signature",
      help_consent_show},
     {"status", "", cmd_status, "how a serving cell is", help_status},
+    {"scrub", "", cmd_scrub, "compare what a serving cell stores with its ledger", help_scrub},
     {"metrics", "", cmd_metrics, "counts of a serving cell for monitoring", help_metrics},
     {"log", "", cmd_log, "read the ledger of a cell, or of a copy of its public folder", help_log},
 };

@@ -26,6 +26,10 @@ static const char usage[] =
     "  --rows FOLDER         the rows, for auditors (a cell's rows/)\n"
     "  --evidence FILE       evidence saved by --save-evidence\n"
     "  --head FILE           an earlier signed checkpoint; may be repeated\n"
+    "  --continues FOLDER|URL    a copy of the log that this one says it continues: nothing that was "
+    "withdrawn\n"
+    "                        or erased there may be left out\n"
+    "  --continues-rows FOLDER   the rows of that copy\n"
     "  --pin HEX             pin of a pack to trust beside those that ship; may be repeated\n"
     "  --save-head FILE      keep the checkpoint that was verified, for the next --head\n"
     "  --save-evidence FILE  keep what a URL opened (mode 0600)\n"
@@ -104,10 +108,20 @@ static void add_shipped_pins(struct command *c)
 static enum bourn_err parse(int argc, char **argv, struct command *c)
 {
     static const struct option options[] = {
-        {"key", 1, NULL, 'k'},     {"rows", 1, NULL, 'r'},          {"evidence", 1, NULL, 'e'},
-        {"head", 1, NULL, 'h'},    {"pin", 1, NULL, 'p'},           {"save-head", 1, NULL, 's'},
-        {"purpose", 1, NULL, 'u'}, {"save-evidence", 1, NULL, 'v'}, {"json", 0, NULL, 'j'},
-        {"help", 0, NULL, 'H'},    {"version", 0, NULL, 'V'},       {NULL, 0, NULL, 0},
+        {"key", 1, NULL, 'k'},
+        {"rows", 1, NULL, 'r'},
+        {"evidence", 1, NULL, 'e'},
+        {"head", 1, NULL, 'h'},
+        {"pin", 1, NULL, 'p'},
+        {"save-head", 1, NULL, 's'},
+        {"purpose", 1, NULL, 'u'},
+        {"save-evidence", 1, NULL, 'v'},
+        {"json", 0, NULL, 'j'},
+        {"continues", 1, NULL, 'c'},
+        {"continues-rows", 1, NULL, 'R'},
+        {"help", 0, NULL, 'H'},
+        {"version", 0, NULL, 'V'},
+        {NULL, 0, NULL, 0},
     };
     enum bourn_err err = BOURN_OK;
     for (int opt; err == BOURN_OK && (opt = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -137,6 +151,12 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
             break;
         case 'v':
             c->o.save_evidence = optarg;
+            break;
+        case 'c':
+            c->o.continues = optarg;
+            break;
+        case 'R':
+            c->o.continues_rows = optarg;
             break;
         case 'j':
             c->json = true;

@@ -65,6 +65,12 @@
 #define KNOWN_PEOPLE_MAX (1u << 20)  /* identifiers whose people are found without the store: 16 MB */
 #define SWEEP_ROWS_PER_TICK 2000     /* records of erased people deleted per tick */
 #define SWEEP_CODES_PER_TICK 100     /* enrolment codes looked at per tick */
+#define SCRUB_SLICE_ROWS 1000        /* rows of ledger and store after which a slice of scrub ends … */
+#define SCRUB_SLICE_US 2000          /* … or this time, whichever is first */
+#define SCRUB_REST 2                 /* times as long as the slice took, no other one is made */
+#define SCRUB_IDLE_MS 10000          /* nobody asked for a slice: what is half done is forgotten */
+#define SCRUB_MATCH_MAX 1000         /* misplaced records of which the other end is looked for */
+#define SCRUB_RECORDS_PER_PERSON_MAX (1u << 24)
 #define CHECKPOINT_INTERVAL_MS 1000  /* at most, while there are new entries */
 #define CHECKPOINT_LATE_MS_MAX 10000 /* entries unsigned for longer: no disclosure, no write */
 #define CLOCK_BACK_S_MAX 5           /* clock behind the last entry by more: no disclosure */

@@ -13,8 +13,8 @@ static const char *check_entry(const struct entry *e, uint64_t has)
         return "a key that this kind does not have";
     if ((has & must) != must)
         return "a key that this kind needs is missing";
-    if (e->kind == ENTRY_GENESIS && e->keys_n == 0)
-        return "genesis without a key of the log";
+    if ((e->kind == ENTRY_GENESIS || e->kind == ENTRY_CONTINUED) && e->keys_n == 0)
+        return e->kind == ENTRY_GENESIS ? "genesis without a key of the log" : "without a key of the log";
     if (has & KEY_BIT(E_COUNT)) {
         bool rows = has & KEY_BIT(E_ROOT);
         /* a search or an evidence request may have found nobody, and is counted all the same */

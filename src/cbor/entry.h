@@ -40,7 +40,9 @@ enum entry_kind {
     ENTRY_ADVISORY = 27,
     ENTRY_BEHAVIOUR = 28,
     ENTRY_INCIDENT = 29,
-    ENTRY_KIND_MAX = 29,
+    ENTRY_CONTINUED = 30, /* the log goes on under another origin and key: all before it is the old one's */
+    ENTRY_CARRIED = 31,   /* directly behind: what the old log says after that place, withdrawn or erased */
+    ENTRY_KIND_MAX = 31,
 };
 
 /* Codes that stand in entries, rows and gate results alike. */
@@ -140,11 +142,15 @@ enum entry_key {
     E_HASH = 32,      /* notice: SHA-256 of its text */
     E_SETTINGS = 33,  /* config */
     E_FIELDS = 34,    /* disclosed: names of the fields released; absent: whole records */
-    E_ASKED_BY = 35,  /* erased: 1 the person, 2 a party, 3 the operator */
+    E_ASKED_BY = 35,  /* erased, carried: 1 the person, 2 a party, 3 the operator */
     E_CAUSE = 36,     /* erased: a word, e.g. "request" */
     E_SENSITIVE = 37, /* collection: it holds sensitive data */
     E_RENAMED = 38,   /* collection: fields that had another name before, pairs of old and new */
-    E_KEY_MAX = 38,
+    /* 39 to 59 are left to others */
+    E_CONTINUES = 60, /* continued: origin of the old log */
+    E_KNOWN = 61,     /* continued: entries that the old log is known to have, E_HASH being its root there */
+    E_FROM = 62,      /* carried: index of the entry in the old log */
+    E_KEY_MAX = 62,
 };
 
 struct entry {
@@ -183,6 +189,8 @@ struct entry {
     bool sensitive;
     const struct entry_rename *renamed;
     size_t renamed_n;
+    struct slice continues;
+    uint64_t known, from;
 };
 static inline bool entry_has(const struct entry *e, enum entry_key k)
 {
@@ -203,6 +211,11 @@ void entry_encode(struct buf *out, const struct entry *e);
 enum bourn_err entry_decode(struct slice in, struct arena *a, struct entry *e) BOURN_MUST_USE;
 /* Whether entries of this kind carry rows (E_COUNT and E_ROOT). */
 bool entry_kind_has_rows(uint32_t kind);
+/* Whether a verdict reads it, though it is about nobody: what gate/world.h keeps. */
+static inline bool entry_kind_of_world(uint32_t kind)
+{
+    return (kind >= ENTRY_GENESIS && kind <= ENTRY_NOTICE) || kind == ENTRY_CONTINUED;
+}
 const char *entry_kind_name(uint32_t kind); /* "genesis"; NULL if unknown */
 
 /* Keys of a row map. R_LABEL, R_PREV, R_SALT stand in every row. */

@@ -114,6 +114,9 @@ static const struct codec_field entry_fields[E_KEY_MAX + 1] = {
     [E_CAUSE] = ONE(entry, cause, CODEC_NAME, 0, 0),
     [E_SENSITIVE] = ONE(entry, sensitive, CODEC_BOOL, 0, 0),
     [E_RENAMED] = TUPLES(entry, renamed, rename_tuple, CODEC_UNIQUE, 1, RENAMES_PER_COLLECTION_MAX),
+    [E_CONTINUES] = ONE(entry, continues, CODEC_TEXT, 1, 255),
+    [E_KNOWN] = ONE(entry, known, CODEC_U64, 1, NUM),
+    [E_FROM] = ONE(entry, from, CODEC_U64, 0, NUM),
 };
 const struct codec entry_codec = {"entry", entry_fields, E_KEY_MAX, ENTRY_BYTES_MAX};
 
@@ -216,6 +219,13 @@ static const struct entry_shape shapes[ENTRY_KIND_MAX + 1] = {
     [ENTRY_ADVISORY] = {.name = "advisory"},
     [ENTRY_BEHAVIOUR] = {.name = "behaviour"},
     [ENTRY_INCIDENT] = {.name = "incident"},
+    [ENTRY_CONTINUED] = {.name = "continued",
+                         .must = KEY_BIT(E_ORIGIN) | KEY_BIT(E_KEYS) | KEY_BIT(E_CONTINUES) |
+                                 KEY_BIT(E_KNOWN) | KEY_BIT(E_HASH)},
+    [ENTRY_CARRIED] = {.name = "carried", /* asked_by: erased; else its rows name withdrawn consents */
+                       .must = KEY_BIT(E_COUNT) | KEY_BIT(E_ROOT) | KEY_BIT(E_FROM),
+                       .may = KEY_BIT(E_ASKED_BY),
+                       .row_may = KEY_BIT(R_CONSENT)},
 };
 
 const struct entry_shape *entry_shape(uint32_t kind)

@@ -224,6 +224,13 @@ static enum bourn_err apply_withdrawn(const struct step *s)
     return refuse(s, "H1", "withdraws what is not a live consent of this person");
 }
 
+static void erase(const struct step *s)
+{
+    s->p->erased = true;
+    s->p->erased_index = s->index;
+    s->p->erased_by = s->e->asked_by;
+}
+
 static enum bourn_err apply_kind(const struct step *s)
 {
     struct person *p = s->p;
@@ -242,11 +249,15 @@ static enum bourn_err apply_kind(const struct step *s)
                    ? BOURN_OK
                    : refuse(s, "C2", "a copy asked for by a key that is not a live one of this person");
     case ENTRY_ERASED:
-        if (!row_has(s->r, R_COLLECTIONS)) {
-            p->erased = true;
-            p->erased_index = s->index;
-            p->erased_by = s->e->asked_by;
-        }
+        if (!row_has(s->r, R_COLLECTIONS))
+            erase(s);
+        return BOURN_OK;
+    case ENTRY_CARRIED: /* one that names who asked erases; the others withdraw */
+        if (entry_has(s->e, E_ASKED_BY) == row_has(s->r, R_CONSENT))
+            return refuse(s, "H1", "carries over neither a withdrawal nor an erasure");
+        if (row_has(s->r, R_CONSENT))
+            return apply_withdrawn(s);
+        erase(s);
         return BOURN_OK;
     default:
         return BOURN_OK;

@@ -79,6 +79,37 @@ static enum bourn_err apply_genesis(struct step *s)
     return BOURN_OK;
 }
 
+/* From here on the log is another one, with its own name and key; all that it says stays true. */
+static enum bourn_err apply_continued(struct step *s)
+{
+    struct world *w = s->w;
+    if (slice_eq(s->e->origin, world_origin(w)) || !slice_eq(s->e->continues, world_origin(w)))
+        return REFUSE(s, "V1", "continues %.*s, but the log before it is %.*s", SLICE_ARG(s->e->continues),
+                      SLICE_ARG(world_origin(w)));
+    if (s->e->known < s->index)
+        return REFUSE(s, "V1", "knows of %llu entries of the old log, of which more stand before it",
+                      (unsigned long long)s->e->known);
+    w->before = w->continued ? w->continued : w->genesis;
+    w->continued = s->e;
+    w->continued_index = w->carried_until = s->index;
+    return BOURN_OK;
+}
+
+/* What is carried over stands directly behind, and comes from what the old log has after this place. */
+static enum bourn_err apply_carried(struct step *s)
+{
+    struct world *w = s->w;
+    if (!w->continued || s->index != w->carried_until + 1)
+        return REFUSE(s, "H1", "%s",
+                      "carries over, but does not stand directly behind where a log is continued");
+    if (s->e->from < w->continued_index || s->e->from >= w->continued->known)
+        return REFUSE(s, "H1",
+                      "carries over entry %llu, which is not one that the old log had after this place",
+                      (unsigned long long)s->e->from);
+    w->carried_until = s->index;
+    return BOURN_OK;
+}
+
 static enum bourn_err apply_policy(struct step *s)
 {
     struct world *w = s->w;
@@ -292,8 +323,10 @@ static enum bourn_err keep(struct step *s)
 static enum bourn_err apply_kind(struct step *s)
 {
     static enum bourn_err (*const apply[])(struct step *) = {
-        [ENTRY_GENESIS] = apply_genesis, [ENTRY_POLICY] = apply_policy, [ENTRY_COLLECTION] = apply_collection,
-        [ENTRY_CONFIG] = apply_config,   [ENTRY_PARTY] = apply_party,   [ENTRY_NOTICE] = apply_notice,
+        [ENTRY_GENESIS] = apply_genesis,       [ENTRY_POLICY] = apply_policy,
+        [ENTRY_COLLECTION] = apply_collection, [ENTRY_CONFIG] = apply_config,
+        [ENTRY_PARTY] = apply_party,           [ENTRY_NOTICE] = apply_notice,
+        [ENTRY_CONTINUED] = apply_continued,
     };
     if (s->e->kind >= sizeof apply / sizeof apply[0] || !apply[s->e->kind])
         return BOURN_OK;
@@ -314,7 +347,7 @@ enum bourn_err world_apply(struct world *w, uint64_t index, const struct entry *
     if (e->time < w->time)
         return REFUSE(&s, "V1", "time %llu is earlier than %llu, that of the entry before",
                       (unsigned long long)e->time, (unsigned long long)w->time);
-    enum bourn_err err = apply_kind(&s);
+    enum bourn_err err = e->kind == ENTRY_CARRIED ? apply_carried(&s) : apply_kind(&s);
     if (err != BOURN_OK)
         return err;
     w->begun = true;

@@ -40,6 +40,11 @@ struct slice world_domicile(const struct world *w);
 struct slice world_controller(const struct world *w, struct slice *contact);
 uint64_t world_delay_s(const struct world *w);
 const struct entry *world_genesis(const struct world *w); /* NULL before it */
+/* The entry by which the log took over from another one, NULL if it did not (of several the last): its index,
+ * and that of the last `carried` entry behind it. world_origin is the name since then. */
+const struct entry *world_continued(const struct world *w, uint64_t *index, uint64_t *carried_until);
+const struct entry *world_before_continued(const struct world *w); /* what named that log: its keys */
+bool world_log_key(const struct world *w, const uint8_t key[32]);  /* one of the log, by genesis or since */
 
 /* By index of the entry; NULL if there is none. Ended parties are found: look at ->ended. */
 const struct gate_party *world_party(const struct world *w, uint64_t index);

@@ -20,7 +20,9 @@ struct world {
     uint64_t last, time; /* index and time of the last entry */
     uint64_t
         setup_until; /* policy entries up to this index count at once: they stand directly behind genesis */
-    const struct entry *genesis;
+    const struct entry *genesis, *continued; /* the last one of that kind, or NULL */
+    const struct entry *before;              /* what named the log before that */
+    uint64_t continued_index, carried_until; /* of it; last index of the entries that carry over behind it */
     struct list parties, schemas, firsts, notices, policies, settings;
     size_t parties_live, pack_names;
 };

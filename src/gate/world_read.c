@@ -7,7 +7,7 @@ uint64_t world_time(const struct world *w)
 }
 struct slice world_origin(const struct world *w)
 {
-    return w->genesis ? w->genesis->origin : (struct slice){0};
+    return w->continued ? w->continued->origin : w->genesis ? w->genesis->origin : (struct slice){0};
 }
 struct slice world_domicile(const struct world *w)
 {
@@ -23,6 +23,27 @@ uint64_t world_delay_s(const struct world *w)
 {
     return w->genesis ? w->genesis->delay : 0;
 }
+bool world_log_key(const struct world *w, const uint8_t key[32])
+{
+    const struct entry *e = w->continued ? w->continued : w->genesis;
+    for (size_t i = 0; e && i < e->keys_n; i++)
+        if (memcmp(e->keys[i].p, key, 32) == 0)
+            return true;
+    return false;
+}
+
+const struct entry *world_continued(const struct world *w, uint64_t *index, uint64_t *carried_until)
+{
+    *index = w->continued_index;
+    *carried_until = w->carried_until;
+    return w->continued;
+}
+
+const struct entry *world_before_continued(const struct world *w)
+{
+    return w->before;
+}
+
 const struct entry *world_genesis(const struct world *w)
 {
     return w->genesis;

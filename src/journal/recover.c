@@ -24,7 +24,8 @@ static enum bourn_err load(struct recovery *r, const struct segment *s)
     return io_read(s->file, 0, r->room, n);
 }
 
-#define WHAT_TO_DO "Change nothing; restore the volume, or a backup of the whole cell"
+#define WHAT_TO_DO                                                                                           \
+    "Change nothing; restore the volume, or a backup of the whole cell (docs/guide/restored-backup.md)"
 
 /* Far below where segment_header_get stops to believe a header, so that a journal which opens can go on for
  * ever. */

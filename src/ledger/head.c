@@ -95,6 +95,6 @@ enum bourn_err ledger_head_extend(const struct ledger_head *head, uint64_t size,
     return err_set(
         BOURN_E_DENIED,
         "a tree of %llu entries does not extend the last signed one of %llu: a restored backup or a fork; "
-        "nothing is signed",
+        "nothing is signed (docs/guide/restored-backup.md)",
         (unsigned long long)size, (unsigned long long)head->size);
 }

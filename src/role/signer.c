@@ -52,6 +52,32 @@ static enum bourn_err read_key(struct signer *s, const char *cell, uint8_t publi
     return err;
 }
 
+/* A checkpoint under this key that the head does not reach: signed by somebody who had a newer head. That the
+ * head extends a smaller one is the vault's to show, which has the tiles. */
+static enum bourn_err check_published(struct signer *s, struct io_dir *cell, const char *path)
+{
+    struct merkle_checkpoint cp;
+    struct buf note;
+    buf_init(&note, 64u << 10);
+    enum bourn_err err = io_read_all(cell, path, &note);
+    bool mine = err == BOURN_OK && merkle_checkpoint_open(buf_slice(&note), &s->vkey, &cp) == BOURN_OK;
+    if (mine && cp.size > s->head.size)
+        err = err_set(BOURN_E_CORRUPT,
+                      "%s has %llu entries under this log's key, but signer/head knows of %llu: an old head "
+                      "was put back. Put the newest one back; nothing is signed until then "
+                      "(docs/guide/restored-backup.md)",
+                      path, (unsigned long long)cp.size, (unsigned long long)s->head.size);
+    else if (mine && cp.size == s->head.size && memcmp(cp.root.b, s->head.root, 32) != 0)
+        err = err_set(BOURN_E_CORRUPT,
+                      "%s and signer/head have %llu entries and two roots: the log was forked under one key; "
+                      "nothing is signed any more (docs/guide/restored-backup.md)",
+                      path, (unsigned long long)cp.size);
+    else
+        err = BOURN_OK;
+    buf_release(&note);
+    return err;
+}
+
 static enum bourn_err open_cell(struct signer *s, const char *cell)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
@@ -76,6 +102,9 @@ static enum bourn_err open_cell(struct signer *s, const char *cell)
         err = err_set(BOURN_E_CORRUPT,
                       "signer/head is missing or empty, but a checkpoint was published: put the head "
                       "back; nothing is signed without it");
+    TRY(err);
+    TRY(check_published(s, dir, "ledger/checkpoint"));
+    TRY(check_published(s, dir, "state/seen"));
 out:
     if (published)
         io_close(published);

@@ -26,11 +26,6 @@ static int by_label(const void *a, const void *b)
     return memcmp(((const struct staged_row *)a)->row.label, ((const struct staged_row *)b)->row.label, 16);
 }
 
-static bool of_world(uint32_t kind)
-{
-    return kind >= ENTRY_GENESIS && kind <= ENTRY_NOTICE;
-}
-
 static enum bourn_err put_rows(struct vault *v, struct entry *e, struct staged_row *rows, size_t n,
                                struct buf *out)
 {
@@ -76,7 +71,7 @@ enum bourn_err batch_entry(struct vault *v, struct entry *e, struct staged_row *
     entry_encode(bytes, e);
     TRY(buf_check(bytes));
     TRY(world_apply(v->world, v->next_index, e, buf_slice(bytes), &clause));
-    if (of_world(e->kind)) {
+    if (entry_kind_of_world(e->kind)) {
         uint8_t key[8];
         be_put(key, v->next_index, 8);
         TRY(batch_put(v, STORE_WORLD, slice_of(key, 8), buf_slice(bytes)));
@@ -252,8 +247,10 @@ enum bourn_err vault_commit(struct vault *v)
         }
         if (err)
             goto out;
-        if (v->entries_n)
+        if (v->entries_n) {
             worker_push(v->worker, buf_slice(&v->entries), v->batch_first, v->sequence, urgent);
+            scrub_committed(v);
+        }
     }
     TRY(answer_durable(v, &urgent));
     batch_clear(v);

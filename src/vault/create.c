@@ -23,6 +23,11 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+void create_discard(const char *partial)
+{
+    nftw(partial, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static enum bourn_err check_genesis(const struct vault_genesis *g)
 {
     struct slice origin = slice_str(g->origin);
@@ -152,7 +157,7 @@ static void no_answer(void *ctx, uint64_t route, const struct reply *r)
 }
 
 /* The name of the finished cell is durable before anybody is told that there is one. */
-static enum bourn_err publish(const char *partial, const char *path, size_t path_n)
+enum bourn_err create_publish(const char *partial, const char *path, size_t path_n)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     char parent[4096];
@@ -200,9 +205,9 @@ enum bourn_err vault_create(const char *path, const struct vault_genesis *g)
         err = put_genesis(v, g, public_key);
     vault_close(v);
     if (err == BOURN_OK)
-        err = publish(partial, path, n);
+        err = create_publish(partial, path, n);
     if (err)
-        nftw(partial, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        create_discard(partial);
 out:
     return err;
 }

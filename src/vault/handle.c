@@ -64,6 +64,7 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_ADMIN_COLLECTIONS] = {handle_collections, 0, 0},
     [REQ_ADMIN_NOTICE] = {handle_notice, CHANGES, 0},
     [REQ_ADMIN_PACK] = {handle_pack, CHANGES, 0},
+    [REQ_ADMIN_SCRUB] = {handle_scrub, 0, 0},
 };
 
 /* The token's party, or NULL: unknown, expired and ended are one answer. */

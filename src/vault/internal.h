@@ -206,6 +206,7 @@ struct vault {
     struct refusal refusals[REFUSALS_MAX];
     size_t refusals_n;
     struct metrics metrics;
+    struct scrub *scrub; /* the one under way, or NULL */
 };
 
 /* answer.c: every handler makes exactly one answer. */
@@ -349,6 +350,9 @@ enum bourn_err release_person(struct vault *v, const struct subject *s, uint32_t
 /* Puts the blind rows of a record's searchable fields and appends their values (16 bytes each) to macs. */
 enum bourn_err blind_put(struct vault *v, const struct world_collection *c, struct json_value record,
                          const uint8_t key[RECORD_KEY_BYTES], struct buf *macs) BOURN_MUST_USE;
+/* Only the values. */
+enum bourn_err blind_values(struct vault *v, const struct world_collection *c, struct json_value record,
+                            struct buf *macs) BOURN_MUST_USE;
 enum bourn_err blind_drop(struct vault *v, struct slice blinds,
                           const uint8_t key[RECORD_KEY_BYTES]) BOURN_MUST_USE;
 
@@ -410,13 +414,37 @@ handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
 handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
-handler handle_notice, handle_pack, handle_metrics, handle_export;
+handler handle_notice, handle_pack, handle_metrics, handle_export, handle_scrub;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
+
+/* scrub.h: after a batch is durable; and when what was staged is gone. */
+void scrub_committed(struct vault *v);
+void scrub_drop(struct vault *v);
 
 /* metrics.c: counts. */
 void metrics_answer(struct vault *v, const struct answer *a);
 void metrics_commit(struct vault *v, uint64_t us);
 void metrics_published(struct vault *v, uint64_t signed_size);
+
+/* create.c: a finished folder gets its name, durably; or goes. */
+enum bourn_err create_publish(const char *partial, const char *path, size_t path_n) BOURN_MUST_USE;
+void create_discard(const char *partial);
+/* people.c: all rows by which an erased person is found go, the rest is left to the sweep. The entry, and
+ * PREV_ERASED in its row, are the caller's. */
+enum bourn_err erase_rows(struct vault *v, const struct subject *s) BOURN_MUST_USE;
+
+/* restored.c: an old backup that was put back. `low`: journal frames up to it are in every derived file. */
+#define RESTORED_GO_ON                                                                                       \
+    "Put back the newest copy of the whole cell. If what is missing is lost, go on under a new log that "    \
+    "says "                                                                                                  \
+    "so: bourn init NEW --continue CELL (docs/guide/restored-backup.md)"
+#define RESTORED_PUBLISHED "ledger/checkpoint"
+#define RESTORED_SEEN "state/seen"
+struct merkle_vkey;
+enum bourn_err restored_check(struct vault *v, uint64_t files_size, uint64_t low) BOURN_MUST_USE;
+/* Size and root of a checkpoint in the cell's folder that this key signed; size 0 if there is none. */
+enum bourn_err restored_checkpoint(struct io_dir *cell, const char *path, const struct merkle_vkey *key,
+                                   uint64_t *size, uint8_t root[32]) BOURN_MUST_USE;
 
 /* worker.c: the thread that writes the ledger's files and asks the signer. */
 enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker **out,
@@ -426,9 +454,13 @@ enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t 
 enum bourn_err worker_run(struct worker *w, const struct vault_signer *s) BOURN_MUST_USE;
 /* The entries of one frame, the first at index `first`. Aborts out of memory. */
 void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_t sequence, bool urgent);
+struct merkle_hash;
+void worker_root(const struct worker *w, struct merkle_hash *root); /* over them, before it runs */
 uint64_t worker_size(const struct worker *w); /* entries that the files hold or will hold after recovery */
 void worker_free(struct worker *w);           /* writes what waits, joins */
 int worker_wait_fd(const struct worker *w);
+/* The mark of the ledger's files, before they are opened: that removes what lies beyond. */
+enum bourn_err worker_mark(struct io_dir *cell, uint64_t *size, uint64_t *sequence) BOURN_MUST_USE;
 struct worker_state {
     uint64_t signed_ms, waiting_since_ms; /* monotonic: of the last checkpoint; since when entries wait */
     uint64_t files_size, files_sequence, signed_size; /* entries in files; last frame in files; published */

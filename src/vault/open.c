@@ -116,6 +116,7 @@ static enum bourn_err replay(struct vault *v, bool files)
 enum bourn_err vault_rewind(struct vault *v)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
+    scrub_drop(v);
     TRY(store_abort(v->store));
     TRY(load_marks(v));
     TRY(load_world(v));
@@ -181,7 +182,7 @@ static enum bourn_err recover(struct vault *v)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     uint64_t last, files_size;
-    TRY(worker_new(v->cell, v->origin, &v->worker, &v->files_mark, &files_size));
+    TRY(worker_mark(v->cell, &files_size, &v->files_mark));
     TRY(load_marks(v));
     uint64_t low = v->store_mark < v->prev_mark ? v->store_mark : v->prev_mark;
     low = v->files_mark < low ? v->files_mark : low;
@@ -189,13 +190,14 @@ static enum bourn_err recover(struct vault *v)
     if (v->store_mark > last || v->prev_mark > last || v->files_mark > last) {
         err = err_set(BOURN_E_CORRUPT,
                       "the journal ends at frame %llu, before what the cell has already written (store %llu, "
-                      "prev %llu, "
-                      "files %llu): was an old journal restored? Restore the newest one",
+                      "prev %llu, files %llu): an old journal was put back. " RESTORED_GO_ON,
                       (unsigned long long)last, (unsigned long long)v->store_mark,
                       (unsigned long long)v->prev_mark, (unsigned long long)v->files_mark);
         goto out;
     }
     v->sequence = last;
+    TRY(restored_check(v, files_size, low));
+    TRY(worker_new(v->cell, v->origin, &v->worker, &v->files_mark, &files_size));
     TRY(load_world(v));
     TRY(replay(v, true));
     if (worker_size(v->worker) != v->next_index) {
@@ -246,6 +248,7 @@ static void free_answers(struct answer *a)
 
 static void free_all(struct vault *v)
 {
+    scrub_drop(v);
     worker_free(v->worker);
     free_answers(v->waiting);
     free_answers(v->answers);

@@ -261,13 +261,31 @@ out:
     return err;
 }
 
+enum bourn_err erase_rows(struct vault *v, const struct subject *s)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct cbor ids;
+    uint8_t number[8], key[32];
+    be_put(number, s->number, 8);
+    cbor_init(&ids, buf_slice(&s->ids));
+    for (size_t i = 0; i < s->ids_n; i++) {
+        subject_id_key(v, cbor_text(&ids), key);
+        TRY(batch_del(v, STORE_ID, slice_of(key, 32)));
+    }
+    TRY(batch_del(v, STORE_PERSON, slice_of(number, 8)));
+    TRY(export_forget(v, s));
+    TRY(batch_put(v, STORE_SWEEP, slice_of(number, 8), slice_of(NULL, 0)));
+    buf_put(&v->erased, number, 8);
+    err = buf_check(&v->erased);
+out:
+    return err;
+}
+
 enum bourn_err handle_erase(struct vault *v, const struct request *r, const struct gate_party *p,
                             struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct subject s;
-    struct cbor ids;
-    uint8_t number[8], key[32];
     err = subject_find(v, r->subject, &s);
     if (err == BOURN_E_NOT_FOUND) {
         answer_problem(a, 404, "subject_unknown", "the cell holds nobody by this identifier");
@@ -285,17 +303,8 @@ enum bourn_err handle_erase(struct vault *v, const struct request *r, const stru
     entry_set(&e, E_ASKED_BY);
     entry_set(&e, E_CAUSE);
     row_begin(&staged.row, &s);
-    be_put(number, s.number, 8);
-    cbor_init(&ids, buf_slice(&s.ids));
-    for (size_t i = 0; i < s.ids_n; i++) {
-        subject_id_key(v, cbor_text(&ids), key);
-        TRY(batch_del(v, STORE_ID, slice_of(key, 32)));
-    }
-    TRY(batch_del(v, STORE_PERSON, slice_of(number, 8)));
-    TRY(export_forget(v, &s));
-    TRY(batch_put(v, STORE_SWEEP, slice_of(number, 8), slice_of(NULL, 0)));
+    TRY(erase_rows(v, &s));
     TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
-    buf_put(&v->erased, number, 8);
     answer_json(a, 200);
     buf_printf(&a->body, "{\"erased\":%llu}", (unsigned long long)a->receipt);
     err = BOURN_OK;

@@ -40,15 +40,13 @@ static bool indexed(struct json_value value)
     return value.type != JSON_NULL && value.type < JSON_ARRAY;
 }
 
-enum bourn_err blind_put(struct vault *v, const struct world_collection *c, struct json_value record,
-                         const uint8_t key[RECORD_KEY_BYTES], struct buf *macs)
+enum bourn_err blind_values(struct vault *v, const struct world_collection *c, struct json_value record,
+                            struct buf *macs)
 {
-    enum bourn_err err = BOURN_OK;
     struct buf text;
-    uint8_t row[BLIND_KEY_BYTES];
+    uint8_t mac[16];
     buf_init_secret(&text, RECORD_BYTES_MAX);
-    memcpy(row + 16, key, RECORD_KEY_BYTES);
-    for (size_t i = 0; i < c->fields_n && err == BOURN_OK; i++) {
+    for (size_t i = 0; i < c->fields_n; i++) {
         struct json_value value;
         char name[65] = "";
         if (!(c->fields[i].flags & FIELD_SEARCHABLE))
@@ -60,12 +58,25 @@ enum bourn_err blind_put(struct vault *v, const struct world_collection *c, stru
         value_text(value, &text);
         if (!text.n)
             continue;
-        blind_mac(v, (uint32_t)c->index, c->fields[i].name, buf_slice(&text), row);
-        buf_put(macs, row, 16);
-        err = batch_put(v, STORE_BLIND, slice_of(row, sizeof row), slice_of(NULL, 0));
+        blind_mac(v, (uint32_t)c->index, c->fields[i].name, buf_slice(&text), mac);
+        buf_put(macs, mac, 16);
     }
     buf_release(&text);
-    return err ? err : buf_check(macs);
+    return buf_check(macs);
+}
+
+enum bourn_err blind_put(struct vault *v, const struct world_collection *c, struct json_value record,
+                         const uint8_t key[RECORD_KEY_BYTES], struct buf *macs)
+{
+    uint8_t row[BLIND_KEY_BYTES];
+    size_t before = macs->n;
+    enum bourn_err err = blind_values(v, c, record, macs);
+    memcpy(row + 16, key, RECORD_KEY_BYTES);
+    for (size_t at = before; at < macs->n && err == BOURN_OK; at += 16) {
+        memcpy(row, macs->p + at, 16);
+        err = batch_put(v, STORE_BLIND, slice_of(row, sizeof row), slice_of(NULL, 0));
+    }
+    return err;
 }
 
 enum bourn_err blind_drop(struct vault *v, struct slice blinds, const uint8_t key[RECORD_KEY_BYTES])

@@ -52,12 +52,12 @@ static enum bourn_err put_aad(struct buf *b, const char *word, const char *origi
     return buf_check(b);
 }
 
-static enum bourn_err make_epoch(struct io_dir *cell, const char *origin, const uint8_t *root, uint8_t *epoch)
+static enum bourn_err put_epoch(struct io_dir *cell, const char *origin, const uint8_t *root,
+                                const uint8_t *epoch)
 {
     uint8_t file[EPOCH_FILE_BYTES], seal_key[CRYPTO_KEY_BYTES];
     struct buf aad;
     enum bourn_err err = BOURN_E_INTERNAL;
-    crypto_random(epoch, CRYPTO_KEY_BYTES);
     crypto_derive(seal_key, root, "epoch", slice_str("seal"));
     TRY(put_aad(&aad, "bourn epoch v1", origin));
     be_put(file, EPOCH, 4);
@@ -84,7 +84,8 @@ enum bourn_err slots_create(struct io_dir *cell, const char *origin)
     TRY(io_dir_at(cell, "keys", true, &keys));
     crypto_random(secret, CRYPTO_KEY_BYTES);
     TRY(io_write_new(cell, ROOT_PATH, slice_of(secret, CRYPTO_KEY_BYTES), true));
-    TRY(make_epoch(cell, origin, secret, secret + CRYPTO_KEY_BYTES));
+    crypto_random(secret + CRYPTO_KEY_BYTES, CRYPTO_KEY_BYTES);
+    TRY(put_epoch(cell, origin, secret, secret + CRYPTO_KEY_BYTES));
     TRY(io_write_new(cell, SLOTS_PATH, slice_of(NULL, 0), true));
     TRY(io_dir_sync(cell));
 out:
@@ -171,6 +172,33 @@ enum bourn_err slots_open(struct io_dir *cell, const char *origin, struct slots 
 out:
     if (err)
         slots_close(s);
+    return err;
+}
+
+enum bourn_err slots_rename(struct io_dir *cell, const char *from, const char *to)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct slots *old = NULL, *new = NULL;
+    uint8_t *secret = crypto_secret_alloc(2 * CRYPTO_KEY_BYTES);
+    if (!secret)
+        return err_set(BOURN_E_MEMORY, "no guarded memory for the keys: raise the limit of locked memory");
+    TRY(slots_open(cell, from, &old));
+    crypto_random(secret, CRYPTO_KEY_BYTES);
+    TRY(io_write_new(cell, ROOT_PATH, slice_of(secret, CRYPTO_KEY_BYTES), true));
+    TRY(put_epoch(cell, to, secret, old->keys->epoch));
+    TRY(slots_open(cell, to, &new));
+    for (uint64_t i = 0; i < old->bytes / SLOT_BYTES; i++) {
+        err = slots_get(old, i, secret + CRYPTO_KEY_BYTES);
+        if (err == BOURN_OK)
+            err = slots_put(new, i, secret + CRYPTO_KEY_BYTES);
+        if (err && err != BOURN_E_NOT_FOUND)
+            goto out;
+    }
+    err = slots_sync(new);
+out:
+    slots_close(old);
+    slots_close(new);
+    crypto_secret_free(secret);
     return err;
 }
 

@@ -16,6 +16,9 @@ enum bourn_err slots_create(struct io_dir *cell, const char *origin) BOURN_MUST_
 /* Opens them; the epoch key lives in guarded memory. BOURN_E_DENIED if root.key's mode is not 0600,
  * BOURN_E_CORRUPT if it has not 32 bytes or the files do not belong together and to this origin. */
 enum bourn_err slots_open(struct io_dir *cell, const char *origin, struct slots **out) BOURN_MUST_USE;
+/* The same keys for a cell whose log has another name: a new root key, the epoch key and every slot sealed
+ * anew for `to`. For a folder that is not in use yet: a crash leaves it useless. */
+enum bourn_err slots_rename(struct io_dir *cell, const char *from, const char *to) BOURN_MUST_USE;
 void slots_close(struct slots *s);
 
 /* Index keys of the epoch, derived: for HMAC of identifiers, tokens etc. `use` is a short constant word. */

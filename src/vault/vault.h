@@ -20,6 +20,22 @@ struct vault_genesis {
  * the first frame: genesis, policies, config. Nothing is left behind on failure. */
 enum bourn_err vault_create(const char *path, const struct vault_genesis *g) BOURN_MUST_USE;
 
+/* Makes `path` (must not exist) out of an old backup whose log cannot go on: the same people and data under a
+ * new log, which begins with the entries that the backup has, says which log it continues, and carries over
+ * what a later copy of the old log withdrew, erased and ended. The old folder stays as it is; it must not be
+ * served. Nothing is left behind on failure. BOURN_E_CONFLICT if entries are known to be missing. */
+struct vault_continuation {
+    const char *old, *origin;  /* the backup's folder; the new log's name */
+    const char *ledger, *rows; /* folders: a later copy of the old log; NULL: those in the backup's folder */
+    bool lost;                 /* go on though entries are missing that nobody has any more */
+};
+struct vault_continued {
+    uint64_t entries, known; /* of the old log: that the backup has, that it is known to have had */
+    uint64_t withdrawn, erased, parties_ended; /* carried over; people, or consents */
+};
+enum bourn_err vault_continue(const char *path, const struct vault_continuation *c,
+                              struct vault_continued *out) BOURN_MUST_USE;
+
 /* Called with each answer, in the vault's thread; the reply's slices are borrowed and wiped after the call.
  */
 typedef void (*vault_answer)(void *ctx, uint64_t route, const struct reply *r);

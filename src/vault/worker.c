@@ -45,7 +45,7 @@ struct worker {
     char why[512]; /* it failed */
 };
 
-static enum bourn_err mark_read(struct io_dir *cell, uint64_t *size, uint64_t *sequence)
+enum bourn_err worker_mark(struct io_dir *cell, uint64_t *size, uint64_t *sequence)
 {
     struct buf b;
     buf_init(&b, 256);
@@ -191,7 +191,7 @@ enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker
         vkey.n--;
     TRY(merkle_vkey_get(buf_slice(&vkey), &w->key));
     bourn_assert(strcmp(w->key.name, origin) == 0);
-    TRY(mark_read(cell, files_size, files_sequence));
+    TRY(worker_mark(cell, files_size, files_sequence));
     TRY(ledger_open(cell, *files_size, &w->ledger));
     w->sequence = *files_sequence;
     w->state.files_size = *files_size;
@@ -217,6 +217,11 @@ enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t 
     }
     w->sequence = sequence;
     return w->unflushed > CATCH_UP_FLUSH_BYTES ? flush(w) : BOURN_OK;
+}
+
+void worker_root(const struct worker *w, struct merkle_hash *root)
+{
+    ledger_root(w->ledger, root);
 }
 
 uint64_t worker_size(const struct worker *w)
@@ -294,28 +299,39 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* The head that the signer keeps must lie on this log: else the cell was restored from an old backup, or
- * forked. */
-static enum bourn_err check_head(struct worker *w, uint64_t size, const uint8_t root[32])
+/* What was signed must lie on this log: else the cell was restored from an old backup, or forked. */
+static enum bourn_err check_on_log(struct worker *w, const char *what, uint64_t size, const uint8_t root[32])
 {
     struct merkle_hash mine;
     if (size > ledger_size(w->ledger))
-        return err_set(
-            BOURN_E_CORRUPT,
-            "the signer has signed %llu entries, but the cell holds only %llu: was an old backup restored? "
-            "Restore the newest journal; if it is lost, open a new cell with a new origin that carries over "
-            "all withdrawals and erasures",
-            (unsigned long long)size, (unsigned long long)ledger_size(w->ledger));
+        return err_set(BOURN_E_CORRUPT,
+                       "%s says that %llu entries were signed, but only %llu are here: an old backup was put "
+                       "back. " RESTORED_GO_ON,
+                       what, (unsigned long long)size, (unsigned long long)ledger_size(w->ledger));
     enum bourn_err err = ledger_root_at(w->ledger, size, &mine);
-    if (err)
-        return err;
-    if (memcmp(mine.b, root, 32) != 0)
-        return err_set(
-            BOURN_E_CORRUPT,
-            "the signer's head of %llu entries is not on this cell's log: it was altered or forked; restore "
-            "the journal that belongs to it",
-            (unsigned long long)size);
-    return BOURN_OK;
+    if (err == BOURN_OK && memcmp(mine.b, root, 32) != 0)
+        err = err_set(BOURN_E_CORRUPT,
+                      "%s, of %llu entries, is not on this cell's log: two histories were written under one "
+                      "key, or a file was altered. " RESTORED_GO_ON,
+                      what, (unsigned long long)size);
+    return err;
+}
+
+static enum bourn_err check_heads(struct worker *w, uint64_t size, const uint8_t root[32])
+{
+    static const struct {
+        const char *path, *what;
+    } others[] = {{RESTORED_PUBLISHED, "ledger/checkpoint"},
+                  {RESTORED_SEEN, "a checkpoint from elsewhere (--head)"}};
+    enum bourn_err err = check_on_log(w, "signer/head", size, root);
+    for (size_t i = 0; i < sizeof others / sizeof *others && err == BOURN_OK; i++) {
+        uint64_t other;
+        uint8_t other_root[32];
+        err = restored_checkpoint(w->cell, others[i].path, &w->key, &other, other_root);
+        if (err == BOURN_OK && other)
+            err = check_on_log(w, others[i].what, other, other_root);
+    }
+    return err;
 }
 
 enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
@@ -326,7 +342,7 @@ enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
     w->signer = *s;
     TRY(s->head(s->ctx, &size, root));
     TRY(flush(w));
-    TRY(check_head(w, size, root));
+    TRY(check_heads(w, size, root));
     if (ledger_size(w->ledger))
         TRY(publish(w, &size));
     if (pthread_create(&w->thread, NULL, run, w) != 0) {

@@ -28,6 +28,8 @@ static const struct speaks {
                          .gated = true},
     [ENTRY_REFUSED] = {.layer = {B(C4)}},
     [ENTRY_ERASED] = {.layer = {0, B(H1)}},
+    [ENTRY_CONTINUED] = {.layer = {B(V1)}},
+    [ENTRY_CARRIED] = {.layer = {B(H1), B(H1)}},
     [ENTRY_EXPIRED] = {.layer = {B(K1), B(K1) | B(S1)}},
     [ENTRY_EXPORTED] = {.layer = {0, B(K1) | B(K3) | B(C2) | B(C3) | B(H3) | B(S1), B(C2) | B(C3) | B(H3)}},
 };

@@ -111,8 +111,10 @@ struct replay {
     struct buf bundle, rows, tile, note;
     struct slice *collection; /* names that records refer to, owned */
     size_t collections_n;
-    struct merkle_checkpoint *heads; /* the earlier ones, opened */
-    uint64_t size, index;            /* of the checkpoint; of the entry at hand */
+    struct merkle_hash before_continued; /* root of the entries before the last `continued` one */
+    struct merkle_checkpoint *heads;     /* the earlier ones, opened */
+    struct foreign_head *foreign; /* those that another key signed: of a log that this one continues? */
+    uint64_t size, index;         /* of the checkpoint; of the entry at hand */
     const struct entry *entry;
     struct slice bytes;
     const struct gate_pack *packs[PACKS_MAX]; /* in force for the entry at hand */
@@ -153,6 +155,20 @@ bool decide_evidence(struct replay *v, uint64_t party, struct slice purpose);
 
 /* copy.c: a page of a person's own copy, before its records are looked at one by one. */
 void copy_check(struct replay *v, const struct row *r, struct subject *s);
+
+/* continued.c: before each entry is taken; and at the end, whose log it is, and what it owes to the old one.
+ */
+void continued_before(struct replay *v, struct slice bytes);
+enum bourn_err continued_check(struct replay *v) BOURN_MUST_USE;
+
+/* An earlier head that this log's key did not sign: its size is believed until the log says which it
+ * continues. */
+struct foreign_head {
+    uint64_t size;           /* UINT64_MAX: none */
+    struct merkle_hash root; /* of this log at that size */
+};
+bool continued_head(struct replay *v, size_t i); /* false if it is no checkpoint at all */
+void continued_heads_at(struct replay *v, uint64_t size);
 
 /* statement.c: the evidence of a row. */
 enum bourn_err statement_check(struct replay *v, const struct row *r, struct subject *s) BOURN_MUST_USE;

@@ -54,17 +54,23 @@ static void check_heads(struct replay *v, uint64_t size)
         else if (size > 0)
             v->rep->heads++;
     }
+    continued_heads_at(v, size);
 }
 
 /* Reads the earlier heads once, with their signatures; each entry is then compared with sizes alone. */
 static enum bourn_err open_heads(struct replay *v)
 {
     v->heads = calloc(v->o->heads_n + 1, sizeof *v->heads);
-    if (!v->heads)
+    v->foreign = calloc(v->o->heads_n + 1, sizeof *v->foreign);
+    for (size_t i = 0; v->foreign && i < v->o->heads_n; i++)
+        v->foreign[i].size = UINT64_MAX;
+    if (!v->heads || !v->foreign)
         return err_set(BOURN_E_MEMORY, "out of memory for earlier heads");
     for (size_t i = 0; i < v->o->heads_n; i++) {
         struct merkle_checkpoint *head = &v->heads[i];
         enum bourn_err err = merkle_checkpoint_open(v->o->heads[i], &v->o->key, head);
+        if (err != BOURN_OK && continued_head(v, i))
+            continue;
         if (err != BOURN_OK)
             return err_set(err, "an earlier head is not a checkpoint signed by this log's key");
         if (head->size > v->size)
@@ -73,17 +79,6 @@ static enum bourn_err open_heads(struct replay *v)
                        (unsigned long long)v->size);
     }
     return BOURN_OK;
-}
-
-static void check_genesis(struct replay *v)
-{
-    const struct entry *g = world_genesis(v->world);
-    bool key = false;
-    for (size_t i = 0; g && i < g->keys_n; i++)
-        key |= slice_eq(g->keys[i], slice_of(v->o->key.key, 32));
-    if (!g || !key || !slice_is(g->origin, v->rep->origin))
-        finding(v, CLAUSE_V1, "genesis does not name this log and its key");
-    v->rep->delay_s = world_delay_s(v->world);
 }
 
 static void note_unexamined(struct replay *v, const struct entry *e)
@@ -107,6 +102,7 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
     v->bytes = bytes;
     v->entry = &e;
     merkle_leaf(&leaf, bytes);
+    continued_before(v, bytes);
     enum bourn_err err = tree_append(v, &leaf);
     if (err != BOURN_OK)
         return err;
@@ -128,7 +124,7 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
     else if (err != BOURN_OK)
         return err;
     if (v->index == 0)
-        check_genesis(v);
+        v->rep->delay_s = world_delay_s(v->world);
     clauses_count(v, clauses_of(e.kind, LAYER_ENTRY), COUNT_EXAMINED);
     rows_check_party(v);
     if (clauses_gated(e.kind))
@@ -293,6 +289,7 @@ out:
 static void replay_release(struct replay *v)
 {
     free(v->heads);
+    free(v->foreign);
     people_release(&v->people);
     world_free(v->world);
     evidence_close(&v->evidence);
@@ -317,6 +314,7 @@ static enum bourn_err replay(struct replay *v)
     check_heads(v, 0);
     TRY(replay_to(v, &cp));
     TRY(catch_up(v));
+    TRY(continued_check(v));
     if (v->o->save_head && v->rep->count[CLAUSE_S1].violated + v->rep->count[CLAUSE_V1].violated == 0)
         buf_put_slice(v->o->save_head, buf_slice(&v->note));
 out:

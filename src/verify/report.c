@@ -102,6 +102,10 @@ void verify_report_text(struct buf *out, const struct verify_report *r)
         buf_printf(out, "log          %s\ncheckpoint   size %llu, root ", r->origin, ull(r->size));
         base64_put(out, slice_of(r->root.b, 32));
         buf_printf(out, ", extends %llu earlier heads\n", ull(r->heads));
+        if (r->continues[0])
+            buf_printf(out, "continues    %s, from entry %llu on; that log had %llu%s\n", r->continues,
+                       ull(r->continues_at), ull(r->continues_known),
+                       r->continues_known > r->continues_at ? ": those in between are missing here" : "");
     }
     put_coverage(out, r);
     buf_put_str(out, "\n");
@@ -205,7 +209,15 @@ void verify_report_json(struct buf *out, const struct verify_report *r)
         json_text(out, r->origin);
         buf_printf(out, ",\"size\":%llu,\"root\":\"", ull(r->size));
         base64_put(out, slice_of(r->root.b, 32));
-        buf_printf(out, "\",\"earlier_heads\":%llu},", ull(r->heads));
+        buf_printf(out, "\",\"earlier_heads\":%llu,\"continues\":", ull(r->heads));
+        if (r->continues[0]) {
+            buf_put_str(out, "{\"origin\":");
+            json_put_string(out, slice_str(r->continues));
+            buf_printf(out, ",\"entry\":%llu,\"known\":%llu}},", ull(r->continues_at),
+                       ull(r->continues_known));
+        } else {
+            buf_put_str(out, "null},");
+        }
     } else {
         buf_put_str(out, "null,");
     }

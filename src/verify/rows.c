@@ -160,6 +160,7 @@ static enum bourn_err check_row(struct replay *v, const struct row *r, struct su
     case ENTRY_EXPIRED:
         err = check_records(v, r, s);
         break;
+    case ENTRY_CARRIED:
     case ENTRY_ERASED:
         if (s->person.erased && !was_erased)
             v->rep->erased_people++;

@@ -72,7 +72,9 @@ struct verify_report {
     struct merkle_hash root;
     uint64_t entries, delay_s;
     bool have_checkpoint, rows_given, evidence_given;
-    uint64_t heads; /* earlier heads that this log extends */
+    uint64_t heads;                              /* earlier heads that this log extends */
+    char continues[MERKLE_ORIGIN_BYTES_MAX + 1]; /* the log that it goes on for; empty: none */
+    uint64_t continues_at, continues_known;      /* from which entry on; entries that that one had */
     uint64_t people, erased_people;
     uint64_t disclosures, transfers;       /* rows: one a person; those that cross the market's border */
     uint64_t by_grade[6];                  /* disclosures by enum grade of the basis */
@@ -95,7 +97,8 @@ struct verify_options {
     struct merkle_vkey key;
     const uint8_t (*pins)[32];
     size_t pins_n;
-    const struct slice *heads; /* earlier signed checkpoints */
+    const char *continues, *continues_rows; /* a copy of the log that this one continues; NULL: not given */
+    const struct slice *heads;              /* earlier signed checkpoints */
     size_t heads_n;
     struct buf *save_head; /* gets the checkpoint as it was read if the tree under it is sound; NULL */
 };

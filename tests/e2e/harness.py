@@ -109,11 +109,11 @@ class Cell:
 
     # -- serving ---------------------------------------------------------------------------------------------------
 
-    def serve(self, listen="127.0.0.1:0", env=None, name="bourn"):
+    def serve(self, listen="127.0.0.1:0", env=None, name="bourn", extra=()):
         """Starts `bourn serve` and waits until it listens; `name` may be another build of bourn."""
         assert self.process is None
         log = open(self.log_path, "ab")
-        self.process = subprocess.Popen([program(name), "serve", self.path, "--listen", listen], stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([program(name), "serve", self.path, "--listen", listen, *extra], stdout=subprocess.PIPE,
                                         stderr=log, env=dict(os.environ, **(env or {})), start_new_session=True)
         self.group = self.process.pid
         log.close()

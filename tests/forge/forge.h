@@ -135,7 +135,7 @@ struct forge_case {
 };
 /* Ended by a NULL name. */
 extern const struct forge_case forge_cases_acts[], forge_cases_statements[], forge_cases_copy[],
-    forge_cases_log[];
+    forge_cases_continued[], forge_cases_log[];
 static inline struct verdict_at forge_at(uint64_t entry)
 {
     return (struct verdict_at){.at = entry};

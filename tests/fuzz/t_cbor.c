@@ -98,7 +98,7 @@ static void run_row(struct slice in)
 
 static void seeds_row(void)
 {
-    for (int kind = ENTRY_ENROLLED; kind <= ENTRY_EXPIRED; kind++)
+    for (int kind = ENTRY_ENROLLED; kind <= ENTRY_KIND_MAX; kind++)
         if (entry_kind_has_rows((uint32_t)kind))
             fuzz_seed_vectors("tests/vectors/entries.txt", "row", 2, kind);
 }

@@ -119,8 +119,12 @@ static struct entry random_entry(uint32_t kind)
                       .language = name(),
                       .asked_by = 1 + (uint32_t)below(3),
                       .cause = name(),
+                      .continues = text(1),
+                      .known = 1 + number() / 2,
+                      .from = number(),
                       .sensitive = below(2)};
     e.origin.n = e.origin.n > 255 ? 255 : e.origin.n;
+    e.continues = e.origin;
     fill(e.salt, 16);
     fill(e.root, 32);
     fill(e.hash, 32);
@@ -236,6 +240,7 @@ static void choose_row_keys(uint32_t kind, struct row *r)
         [ENTRY_ERASED] = {0},
         [ENTRY_EXPIRED] = {R_RECORDS},
         [ENTRY_EXPORTED] = {R_BASES, R_KEY},
+        [ENTRY_CARRIED] = {0},
     };
     for (size_t i = 0; i < 10 && must[kind][i]; i++)
         row_set(r, must[kind][i]);
@@ -251,6 +256,8 @@ static void choose_row_keys(uint32_t kind, struct row *r)
     }
     if (kind == ENTRY_ERASED && below(2))
         row_set(r, R_COLLECTIONS);
+    if (kind == ENTRY_CARRIED && below(2))
+        row_set(r, R_CONSENT);
 }
 
 static void damage(struct buf *b)

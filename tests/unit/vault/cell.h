@@ -17,7 +17,7 @@ struct cell {
     uint32_t status;
     uint64_t receipt, next;
     char code[64], detail[512], missing[4096];
-    char body[1 << 16];
+    char body[1 << 17];
     size_t body_n;
     uint64_t answers;
 };
