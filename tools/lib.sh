@@ -9,6 +9,7 @@ unset BOURN_TOKEN BOURN_SANDBOX CDPATH GREP_OPTIONS
 
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libssl-dev libsodium-dev libmicrohttpd-dev
   liblmdb-dev libjansson-dev libyaml-dev libcyaml-dev libseccomp-dev libcurl4-openssl-dev libcmocka-dev
+  zlib1g-dev
   python3) # the build registers tests that are written in Python
 packages_demo=(curl jq)
 packages_test=(curl jq)
