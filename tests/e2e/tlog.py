@@ -243,8 +243,14 @@ class Web:
     def get(self, path, method="GET", **headers):
         head = {name.replace("_", "-"): value for name, value in headers.items()}
         head.setdefault("Accept-Encoding", "identity")
-        self.connection.request(method, f"{self.url.path.rstrip('/')}/{path}", headers=head)
-        answer = self.connection.getresponse()
+        target = f"{self.url.path.rstrip('/')}/{path}"
+        try:
+            self.connection.request(method, target, headers=head)
+            answer = self.connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):  # it was idle for too long: once more
+            self.connection.close()
+            self.connection.request(method, target, headers=head)
+            answer = self.connection.getresponse()
         return Answer(answer.status, answer.headers, answer.read())
 
     def close(self):
@@ -296,7 +302,11 @@ class Log:
         if key not in self.tiles:
             data = self.fetch(tile_path(level, n, width))
             need(len(data) in (32 * width, 32 * HASHES), f"{tile_path(level, n, width)} has {len(data)} bytes")
-            self.tiles[key] = [data[i:i + 32] for i in range(0, 32 * width, 32)]
+            hashes = [data[i:i + 32] for i in range(0, 32 * width, 32)]
+            if width == HASHES:  # a full tile is one hash of the tile above it
+                above = self.tile(level + 1, n // HASHES, size)[n % HASHES]
+                need(complete(hashes) == above, f"{tile_path(level, n)} is not what the tile above it says")
+            self.tiles[key] = hashes
         return self.tiles[key]
 
     def subtree(self, size):
