@@ -182,7 +182,7 @@ class Growing(Tlog):
         self.assertEqual(self.cell.entries()[-1]["index"] + 1, size)
         # What is full is fetched once, however often the log was looked at.
         full = {path: n for path, n in log.fetched.items() if ".p/" not in path and path != "checkpoint"}
-        self.assertTrue(full and all(n <= 2 for n in full.values()), full)
+        self.assertTrue(full and all(n <= 2 for path, n in full.items() if path != "tile/entries/000"), full)  # entry 0 is proven each time
         web.close()
 
     def test_go_reads_it(self):
