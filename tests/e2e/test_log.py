@@ -169,6 +169,21 @@ class Log(harness.ServedTest):
         self.assertEqual(process.lines, folder.lines)
         self.assertEqual({line["kind"] for line in process.lines}, {"disclosed"})
 
+    def test_a_partial_that_is_gone(self):
+        """A reader that still holds an earlier checkpoint takes the front of the full file."""
+        size = self.cell.settle()
+        old = self.snapshot("with-partials")
+        want = harness.run("bourn", "log", old, "--key", self.vkey).stdout
+        self.grow(257)
+        new = self.snapshot("without")
+        shutil.copy(os.path.join(old, "ledger/checkpoint"), os.path.join(new, "ledger/checkpoint"))
+        for path in (tlog.tile_path(0, size // 256, size % 256), tlog.tile_path("entries", size // 256, size % 256)):
+            os.remove(os.path.join(new, "ledger", path))
+        for where in (new, self.serve(new).url):
+            self.assertEqual(harness.run("bourn", "log", where, "--key", self.vkey).stdout, want)
+        rows = ("--rows", os.path.join(new, "rows"))
+        harness.run("bourn-verify", os.path.join(new, "ledger"), "--key", self.cell.vkey, *rows)
+
     # -- what is not sound -----------------------------------------------------------------------------------------------
 
     def alter(self, folder, path, at):
