@@ -9,10 +9,13 @@ unset BOURN_TOKEN BOURN_SANDBOX CDPATH GREP_OPTIONS
 
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libssl-dev libsodium-dev libmicrohttpd-dev
   liblmdb-dev libjansson-dev libyaml-dev libcyaml-dev libseccomp-dev libcurl4-openssl-dev libcmocka-dev
+  zlib1g-dev
   python3) # the build registers tests that are written in Python
 packages_demo=(curl jq)
 packages_test=(curl jq)
 packages_ci=(clang libclang-rt-dev clang-format)
+packages_web=(nginx-light) # serves a copied ledger in a test; not started as a service
+packages_go=(golang-go golang-golang-x-mod-dev) # a public client of the log in a test
 packages_postgres=(postgresql jq curl) # of the walk-through from PostgreSQL, which is skipped without
 
 say() { printf '%s\n' "$*"; }

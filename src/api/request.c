@@ -1,4 +1,5 @@
 #include "api/api.h"
+#include "api/headers.h"
 #include "api/routes.h"
 
 #include "base/limits.h"
@@ -6,9 +7,13 @@
 
 #include <strings.h>
 
-enum { H_AUTHORIZATION, H_PURPOSE, H_CONTENT_TYPE, H_IF_MATCH, H_KEY };
-const char *const api_headers[] = {"Authorization", "Bourn-Purpose",   "Content-Type",
-                                   "If-Match",      "Idempotency-Key", NULL};
+const char *const api_headers[] = {
+    [H_AUTHORIZATION] = "Authorization", [H_PURPOSE] = "Bourn-Purpose",
+    [H_CONTENT_TYPE] = "Content-Type",   [H_IF_MATCH] = "If-Match",
+    [H_KEY] = "Idempotency-Key",         [H_ACCEPT_ENCODING] = "Accept-Encoding",
+    [H_IF_NONE_MATCH] = "If-None-Match", [H_RANGE] = "Range",
+    [H_IF_RANGE] = "If-Range",           NULL,
+};
 
 struct refusal {
     uint32_t status;

@@ -9,18 +9,6 @@ static const char *const types[] = {
     [REPLY_NDJSON] = "application/x-ndjson",
 };
 
-/* The public files: a tile never changes under its name, a checkpoint lives for a second. Everything else is
- * not kept by anybody on the way. */
-static void caching(uint32_t op, const struct reply *reply, struct http_response *r)
-{
-    if (op == REQ_LEDGER_FILE && reply->immutable)
-        http_header(r, "Cache-Control", "public, max-age=31536000, immutable");
-    else if (op == REQ_LEDGER_FILE)
-        http_header(r, "Cache-Control", "public, max-age=1");
-    else
-        http_header(r, "Cache-Control", "no-store");
-}
-
 void api_response(uint32_t op, const struct reply *reply, struct buf *scratch, struct http_response *r)
 {
     if (reply->status >= 400) {
@@ -33,7 +21,8 @@ void api_response(uint32_t op, const struct reply *reply, struct buf *scratch, s
             r->type = types[REPLY_JSON];
             r->body = slice_str("{\"status\":\"ok\"}\n");
         }
-        caching(op, reply, r);
+        http_header(r, "Cache-Control",
+                    "no-store"); /* public files have answers of their own: conditions.c */
     }
     if (reply->receipt != REPLY_NO_RECEIPT)
         http_header(r, "Bourn-Receipt", "%llu", (unsigned long long)reply->receipt);

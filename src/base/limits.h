@@ -94,6 +94,12 @@
 #define DRAIN_MS_MAX 15000                 /* a stop: answers in flight, then the connections are cut */
 #define STOP_MS_MAX 120000                 /* a role that drains for longer is killed */
 #define LISTEN_BACKLOG 4096
+#define FILES_KEPT_BYTES_MAX (64u << 20) /* full tiles and bundles that front keeps, compressed ones too */
+#define FILES_KEPT_MAX 4096              /* and so many of them; a power of two */
+#define FILE_KEPT_BYTES_MAX (4u << 20)   /* a larger one is not kept */
+#define GZIP_FILE_BYTES_MAX (256u << 10) /* a larger bundle goes out as it is */
+#define GZIP_TURN_BYTES_MAX                                                                                  \
+    (256u << 10) /* compressed in one turn of the loop of front, some 4 ms; then as they are */
 #define ADMIN_CONNECTIONS_MAX 64
 #define EVIDENCE_ENTRIES_PER_REQUEST_MAX 1024
 #define RING_BYTES (4u << 20) /* a power of two */

@@ -14,6 +14,13 @@ static bool is_token(const char *name, size_t n)
     return n > 0;
 }
 
+/* Lists that may go on in a second header of the same name (RFC 9110 section 5.3), and of which a part is
+ * enough: then the answer is only longer than it had to be. */
+static bool is_list(const char *name)
+{
+    return strcasecmp(name, "Accept-Encoding") == 0 || strcasecmp(name, "If-None-Match") == 0;
+}
+
 static enum MHD_Result one_header(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_n,
                                   const char *value, size_t value_n)
 {
@@ -32,9 +39,10 @@ static enum MHD_Result one_header(void *ctx, enum MHD_ValueKind kind, const char
     for (size_t i = 0; i < all->h->wanted_n; i++) {
         if (strcasecmp(name, all->h->wanted[i]) != 0)
             continue;
-        if (all->found[i].p)
+        if (!all->found[i].p)
+            all->found[i] = text;
+        else if (!is_list(name))
             all->repeated = all->h->wanted[i];
-        all->found[i] = text;
     }
     return MHD_YES;
 }

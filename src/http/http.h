@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-enum { HTTP_WANTED_MAX = 8, HTTP_HEADERS_MAX = 8, HTTP_VALUE_BYTES_MAX = 96 };
+enum { HTTP_WANTED_MAX = 12, HTTP_HEADERS_MAX = 8, HTTP_VALUE_BYTES_MAX = 96 };
 
 struct http_request {
     struct slice method;      /* "GET" */
@@ -69,8 +69,8 @@ void http_tls_free(struct http_tls *t); /* wipes every key; after http_stop */
 enum bourn_err http_tls_set(struct http_tls *t, struct slice chain, struct slice key) BOURN_MUST_USE;
 
 /* Serves on `listen_fd` (listening, not blocking; owned from now on). `wanted`: names of the headers that the
- * handler reads, NULL at the end; one of them given twice is refused. `tls`: NULL for plain HTTP, else
- * borrowed, with a pair set. */
+ * handler reads, NULL at the end; one of them given twice is refused (of Accept-Encoding and If-None-Match
+ * the first counts). `tls`: NULL for plain HTTP, else borrowed, with a pair set. */
 enum bourn_err http_start(int listen_fd, const char *const *wanted, const struct http_hooks *hooks,
                           struct http_tls *tls, struct http **out) BOURN_MUST_USE;
 void http_stop(struct http *h); /* answers what still waits with a 503, then closes everything */

@@ -95,6 +95,8 @@ static bool on_request(void *ctx, uint64_t id, const struct http_request *q, uin
     if (!api_request(q, &f->scratch, &request, r))
         return true;
     *tag = request.op;
+    if (request.op == REQ_LEDGER_FILE)
+        return file_request(f, id, q, &request, r, body);
     if ((!has_pages(request.op) || kept_new(f, id, &request)) && front_send(f, &request) == BOURN_OK)
         return false;
     problem(r, body, 503, "overloaded", "Too many requests wait; try again later.");
@@ -106,6 +108,8 @@ static void take_reply(struct front *f, uint32_t op, const struct reply *reply)
     struct http_response r;
     if (op == REQ_IMPORT) {
         upload_reply(f, reply);
+    } else if (op == REQ_LEDGER_FILE) {
+        file_reply(f, reply);
     } else if (http_streams(f->http, reply->id)) {
         stream_next(f, op, reply);
     } else if (has_pages(op)) {
@@ -209,6 +213,7 @@ static enum bourn_err serve(struct front *f)
                 TRY(orders_read(f, &stop));
         if (stop)
             drain(f);
+        files_turn(f->files);
         TRY(take_replies(f));
         TRY(http_run(f->http, &wait_ms));
         if (f->metrics)
@@ -252,6 +257,7 @@ static enum bourn_err start(struct front *f, const struct ring_fds *vault, const
     buf_init_secret(&f->scratch, PROBLEM_MISSING_BYTES_MAX + 8192);
     buf_init_secret(&f->page, REPLY_BYTES_MAX + STREAM_TAIL_BYTES_MAX);
     buf_init_secret(&f->orders, 2 * TLS_PEM_BYTES_MAX + 8192);
+    TRY(files_new(&f->files));
     take_addresses(listen_at, &at);
     if (at.tls) {
         TRY(http_tls_new(&f->tls));
@@ -301,6 +307,7 @@ int role_front(const struct ring_fds *vault, int control, const char *listen_at)
     http_stop(f.http);
     http_tls_free(f.tls);
     ring_close(f.ring);
+    files_free(f.files);
     buf_release(&f.message);
     buf_release(&f.scratch);
     buf_release(&f.page);

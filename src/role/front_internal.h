@@ -2,6 +2,7 @@
 #ifndef BOURN_ROLE_FRONT_INTERNAL_H
 #define BOURN_ROLE_FRONT_INTERNAL_H
 
+#include "api/conditions.h"
 #include "http/http.h"
 #include "ipc/request.h"
 #include "ipc/ring.h"
@@ -17,7 +18,8 @@ struct front {
     struct buf page;    /* secret: a page of a streamed answer */
     struct buf orders;  /* secret: bytes of the parent that are no whole order yet */
     enum bourn_err ring_err;
-    uint64_t sent; /* requests */
+    struct files *files; /* of the ledger, for everybody */
+    uint64_t sent;       /* requests */
     uint64_t swept_ms, drain_ms;
     bool draining;
 };
@@ -31,7 +33,8 @@ struct kept {
     uint64_t line; /* of an upload: the first that vault has not answered for, from 1 */
     size_t sent_bytes, sent_lines;
     uint64_t stored, skipped, rejected_n;
-    struct buf rejected; /* secret: JSON of those that the answer lists; reasons name fields */
+    struct buf rejected;              /* secret: JSON of those that the answer lists; reasons name fields */
+    struct api_conditions conditions; /* of a public file */
 };
 struct kept *kept_new(struct front *f, uint64_t id, const struct request *r); /* NULL: out of memory */
 struct kept *kept_of(struct front *f, uint64_t id);
@@ -53,6 +56,15 @@ void stream_first(struct front *f, uint32_t op, const struct reply *reply);
 void stream_wanted(void *ctx, uint64_t id);
 void stream_next(struct front *f, uint32_t op, const struct reply *reply);
 void stream_refuse(struct front *f, uint64_t id, const struct http_response *problem);
+
+/* files.c: the public files of the ledger. file_request answers now (true, like http_handle) or through
+ * vault. */
+enum bourn_err files_new(struct files **out) BOURN_MUST_USE;
+void files_free(struct files *s);
+void files_turn(struct files *s); /* a new turn of the loop */
+bool file_request(struct front *f, uint64_t id, const struct http_request *q, const struct request *request,
+                  struct http_response *r, struct buf *body);
+void file_reply(struct front *f, const struct reply *reply);
 
 /* upload.c: imports. */
 bool upload_head(void *ctx, uint64_t id, const struct http_request *q, uint32_t *tag, bool *upload,

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "ledger/ledger.h"
+#include "merkle/merkle.h"
 
 #include <stdlib.h>
 
@@ -188,12 +189,36 @@ static enum bourn_err send_file(struct answer *a, enum bourn_err err, bool check
     return BOURN_OK;
 }
 
+/* Whether a checkpoint that is out needs the file: its last entry is one of the log's. */
+static bool is_published(struct vault *v, struct slice path)
+{
+    static const char prefix[] = "tile/";
+    static const size_t n = sizeof prefix - 1;
+    struct merkle_tile t;
+    struct worker_state ws;
+    worker_state(v->worker, &ws);
+    if (slice_is(path, "checkpoint"))
+        return true;
+    if (path.n < n || memcmp(path.p, prefix, n) != 0 ||
+        !merkle_tile_parse(slice_of(path.p + n, path.n - n), &t))
+        return false;
+    return t.n < merkle_tile_full(ws.served_size, t.level) ||
+           (t.n == merkle_tile_full(ws.served_size, t.level) &&
+            t.width <= merkle_tile_partial(ws.served_size, t.level));
+}
+
+static enum bourn_err not_published(void)
+{
+    return err_set(BOURN_E_NOT_FOUND, "no checkpoint needs this file");
+}
+
 enum bourn_err handle_ledger_file(struct vault *v, const struct request *r, const struct gate_party *p,
                                   struct answer *a)
 {
     (void)p;
     bool checkpoint = slice_is(r->path, "checkpoint");
-    return send_file(a, ledger_file(v->cell, r->path, &a->body), checkpoint, !checkpoint);
+    enum bourn_err err = is_published(v, r->path) ? ledger_file(v->cell, r->path, &a->body) : not_published();
+    return send_file(a, err, checkpoint, !checkpoint);
 }
 
 /* r->number: the first byte wanted. What does not fit one answer goes on in the next. */
@@ -202,8 +227,9 @@ enum bourn_err handle_rows_file(struct vault *v, const struct request *r, const 
 {
     uint64_t total = 0;
     (void)p;
-    enum bourn_err err =
-        ledger_rows_part(v->cell, r->path, r->number, ROWS_PIECE_BYTES_MAX, &a->body, &total);
+    enum bourn_err err = is_published(v, r->path) ? ledger_rows_part(v->cell, r->path, r->number,
+                                                                     ROWS_PIECE_BYTES_MAX, &a->body, &total)
+                                                  : not_published();
     if (err == BOURN_OK && r->number && r->number >= total)
         err = err_set(BOURN_E_NOT_FOUND, "the rows end before");
     if (err == BOURN_OK && r->number + a->body.n < total)

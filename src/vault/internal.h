@@ -464,9 +464,11 @@ enum bourn_err worker_mark(struct io_dir *cell, uint64_t *size, uint64_t *sequen
 struct worker_state {
     uint64_t signed_ms, waiting_since_ms; /* monotonic: of the last checkpoint; since when entries wait */
     uint64_t files_size, files_sequence, signed_size; /* entries in files; last frame in files; published */
-    bool failed;                                      /* fatal: `why` says so */
-    bool full;                                        /* no space; it tries again */
-    size_t backlog_bytes;                             /* durable entries that wait for their files */
+    uint64_t served_size; /* of the newest checkpoint that anybody can have: it is signed, and may be on disk
+                             already */
+    bool failed;          /* fatal: `why` says so */
+    bool full;            /* no space; it tries again */
+    size_t backlog_bytes; /* durable entries that wait for their files */
 };
 void worker_state(struct worker *w, struct worker_state *out);
 enum bourn_err worker_failure(struct worker *w) BOURN_MUST_USE; /* once `failed`: as an error */

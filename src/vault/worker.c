@@ -153,6 +153,9 @@ static enum bourn_err publish(struct worker *w, uint64_t *head)
     buf_put_str(&note, "\n");
     merkle_note_sign_line(&note, &w->key, slice_of(signature, sizeof signature));
     TRY(buf_check(&note));
+    pthread_mutex_lock(&w->mutex);
+    w->state.served_size = size; /* before its checkpoint can be read */
+    pthread_mutex_unlock(&w->mutex);
     TRY(ledger_publish(w->ledger, buf_slice(&note)));
     pthread_mutex_lock(&w->mutex);
     w->state.signed_size = size;

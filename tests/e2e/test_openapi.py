@@ -462,6 +462,15 @@ class Api(harness.Test):
         tail = "000" if width == 256 else f"000.p/{width}"
         for path in (f"0/{tail}", f"entries/{tail}"):
             self.assertTrue(self.call("getTile", 200, path={"path": path}))
+            tag = self.cell.ask("GET", "/ledger/tile/" + path).headers["ETag"]
+            part = self.call("getTile", 206, path={"path": path}, headers={"Range": "bytes=0-9", "If-Range": tag})
+            self.assertEqual(len(part), 10)
+            self.call("getTile", 304, path={"path": path}, headers={"If-None-Match": tag})
+            self.call("getTile", 416, "range_not_satisfiable", path={"path": path}, headers={"Range": "bytes=99999999-"})
+        self.call("getTile", 200, path={"path": f"entries/{tail}"}, headers={"Accept-Encoding": "gzip"})
+        self.call("getCheckpoint", 206, headers={"Range": "bytes=-5"})
+        self.call("getCheckpoint", 304, headers={"If-None-Match": "*"})
+        self.call("getCheckpoint", 416, "range_not_satisfiable", headers={"Range": "bytes=9999-"})
         self.assertTrue(self.call("getRows", 200, path={"path": tail}))
         self.assertTrue(self.call("openEvidence", 200, body={"from": 0, "to": width}))
         for body in ({"from": 0, "to": 2000}, {"from": 5, "to": 5}, {"from": 0, "to": 10**9}, {"from": 0}, {}, []):

@@ -3,6 +3,8 @@
 #include "fuzz.h"
 
 #include "api/api.h"
+#include "api/conditions.h"
+#include "api/headers.h"
 #include "base/json.h"
 #include "base/limits.h"
 
@@ -149,8 +151,60 @@ static void seeds_response(void)
     buf_release(&b);
 }
 
+/* Accept-Encoding, If-None-Match, Range, If-Range, one a line; then the file. */
+static void run_file(struct slice in)
+{
+    static const char *const methods[] = {"GET", "HEAD"};
+    struct buf scratch;
+    struct http_response r;
+    struct api_conditions c;
+    struct http_request q = {0};
+    struct dice d = {in};
+    unsigned bits = dice_u8(&d);
+    q.method = slice_str(methods[bits & 1]);
+    for (int i = H_ACCEPT_ENCODING; i <= H_IF_RANGE; i++) {
+        struct slice h = line(&d.left);
+        if (h.n)
+            q.headers[i] = h;
+    }
+    struct api_file f = {
+        .type = "application/octet-stream", .caching = "public, max-age=1", .varies = bits >> 1 & 1};
+    f.bytes = d.left.n ? d.left : slice_str("x"); /* none is empty */
+    f.gzip = f.varies && bits & 4 ? slice_str("zip") : slice_of(NULL, 0);
+    buf_init(&scratch, PROBLEM_MISSING_BYTES_MAX + 8192);
+    api_conditions_read(&q, &c);
+    api_file_response(&c, &f, &scratch, &r);
+    fuzz_check(r.status == 200 || r.status == 206 || r.status == 304 || r.status == 416);
+    if (r.status == 200)
+        fuzz_check(slice_eq(r.body, f.bytes) ||
+                   (f.gzip.p && slice_eq(r.body, f.gzip) && q.headers[H_ACCEPT_ENCODING].n));
+    if (r.status == 206)
+        fuzz_check(q.headers[H_RANGE].n && r.body.n > 0 && r.body.p >= f.bytes.p &&
+                   r.body.p + r.body.n <= f.bytes.p + f.bytes.n && !(bits & 1));
+    if (r.status == 304)
+        fuzz_check(q.headers[H_IF_NONE_MATCH].n && r.body.n == 0);
+    buf_release(&scratch);
+}
+
+static void seeds_file(void)
+{
+#define ZEROS "00000000000000000000000000000000"
+    static const char *const seeds[] = {
+        "\2\n\n\n\n0123456789",
+        "\6gzip;q=0.5, identity;q=0.1, *;q=0\n\n\n\n0123456789",
+        "\6gzip\n\"x\", W/\"" ZEROS "-gzip\"\nbytes=0-3\n\n0123456789",
+        "\2br\n\nbytes=2-\n\"" ZEROS "\"\n0123456789",
+        "\2\n*\nbytes=-3\n\n0123456789",
+        "\2\n\nbytes=12-\n\n0123456789",
+        "\1gzip\n\nbytes=1-4\n\n0123456789",
+    };
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++)
+        fuzz_seed(slice_str(seeds[i]));
+}
+
 const struct fuzz_target fuzz_api[] = {
     {"api-request", run_request, seeds_request, 2048, 20000},
     {"api-response", run_response, seeds_response, 2048, 10000},
+    {"api-file", run_file, seeds_file, 1024, 20000},
     {0},
 };
