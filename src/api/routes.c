@@ -29,6 +29,8 @@ static const struct route routes[] = {
     {"DELETE", "/v1/subjects/{s}/consents/{n}", REQ_WITHDRAW, ROUTE_TOKEN | ROUTE_KEY},
     {"POST", "/v1/export", REQ_EXPORT, ROUTE_BODY},
     {"GET", "/v1/party", REQ_WHOAMI, ROUTE_TOKEN},
+    {"GET", "/v1/ledger/receipt/{n}", REQ_RECEIPT, ROUTE_TOKEN},
+    {"GET", "/v1/ledger/proof/{n}", REQ_PROOF, ROUTE_TOKEN},
     {"GET", "/ledger/tile/rows/*", REQ_ROWS_FILE, ROUTE_TOKEN},
     {"GET", "/ledger/checkpoint*", REQ_LEDGER_FILE, 0},
     {"GET", "/ledger/tile/*", REQ_LEDGER_FILE, 0},

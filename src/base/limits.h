@@ -92,5 +92,7 @@
 #define IPC_KICK_EVERY 8 /* messages after which the other side is woken within a turn */
 #define IPC_MESSAGE_BYTES_MAX (32u << 20)
 #define COSIGNATURES_MAX 16
+#define RECEIPT_BYTES_MAX 4096    /* a receipt as text, with its signature */
+#define RECEIPTS_WAITING_MAX 1024 /* receipts that wait to be signed; more: 503 */
 
 #endif

@@ -48,7 +48,9 @@ enum req_op {
     REQ_IDENTIFIER,   /* token subject body {"identifier"}: one more for the same person */
     REQ_METRICS,      /* front (for its listener of its own), admin */
     REQ_EXPORT,       /* body: signed statement, which is the credential; number: page; answers NDJSON */
-    REQ_OP_MAX = REQ_EXPORT,
+    REQ_RECEIPT,      /* token; number: index of an entry of the party */
+    REQ_PROOF,        /* the same */
+    REQ_OP_MAX = REQ_PROOF,
 };
 enum req_sender { REQ_FROM_FRONT = 1, REQ_FROM_ADMIN = 2 };
 

@@ -109,11 +109,10 @@ void merkle_note_sign_line(struct buf *out, const struct merkle_vkey *k, struct 
 
 static enum bourn_err bad_note(const char *why)
 {
-    return err_set(BOURN_E_FORMAT, "malformed checkpoint: %s", why);
+    return err_set(BOURN_E_FORMAT, "malformed signed note: %s", why);
 }
 
-/* The line at the front of *rest, without its newline; false where none ends. */
-static bool next_line(struct slice *rest, struct slice *line)
+bool merkle_note_line(struct slice *rest, struct slice *line)
 {
     const uint8_t *end = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
     if (!end)
@@ -160,7 +159,7 @@ static enum bourn_err find_signature(struct slice lines, const struct merkle_vke
     struct buf payload;
     unsigned count = 0, found = 0;
     buf_init(&payload, NOTE_SIGNATURE_BYTES_MAX);
-    while (next_line(&lines, &line)) {
+    while (merkle_note_line(&lines, &line)) {
         if (++count > SIGNATURE_LINES_MAX)
             TRY(err_set(BOURN_E_LIMIT, "a checkpoint has more than %d signatures", SIGNATURE_LINES_MAX));
         if (!line_get(line, &name, &payload))
@@ -185,7 +184,8 @@ static enum bourn_err body_get(struct slice body, const char *origin, struct mer
 {
     struct slice rest = body, size, root;
     struct merkle_hash empty;
-    if (!next_line(&rest, &out->origin) || !next_line(&rest, &size) || !next_line(&rest, &root) || rest.n)
+    if (!merkle_note_line(&rest, &out->origin) || !merkle_note_line(&rest, &size) ||
+        !merkle_note_line(&rest, &root) || rest.n)
         return bad_note("its text is not origin, size and root on three lines");
     if (!slice_is(out->origin, origin))
         return bad_note("its origin is not the name of the log's key");
@@ -204,27 +204,35 @@ static enum bourn_err body_get(struct slice body, const char *origin, struct mer
     return BOURN_OK;
 }
 
-enum bourn_err merkle_checkpoint_open(struct slice note, const struct merkle_vkey *log_key,
-                                      struct merkle_checkpoint *out)
+enum bourn_err merkle_note_open(struct slice note, const struct merkle_vkey *log_key, struct slice *text)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct slice body, lines;
+    struct slice lines;
     struct buf signature;
     buf_init(&signature, NOTE_SIGNATURE_BYTES_MAX);
     if (log_key->type != TYPE_LOG)
         TRY(err_set(BOURN_E_CRYPTO, "the key %s is not one of a log", log_key->name));
-    if (!split(note, &body, &lines))
+    if (!split(note, text, &lines))
         TRY(bad_note("not UTF-8 lines, an empty line, and signatures"));
-    TRY(body_get(body, log_key->name, out));
     err = find_signature(lines, log_key, &signature);
     if (err == BOURN_E_NOT_FOUND)
         err = BOURN_E_CRYPTO;
     if (err)
         goto out;
-    if (signature.n != CRYPTO_SIGNATURE_BYTES || !crypto_verify(signature.p, body, log_key->key))
-        TRY(err_set(BOURN_E_CRYPTO, "the signature of %s on the checkpoint does not verify", log_key->name));
+    if (signature.n != CRYPTO_SIGNATURE_BYTES || !crypto_verify(signature.p, *text, log_key->key))
+        TRY(err_set(BOURN_E_CRYPTO, "the signature of %s on the note does not verify", log_key->name));
 out:
     buf_release(&signature);
+    return err;
+}
+
+enum bourn_err merkle_checkpoint_open(struct slice note, const struct merkle_vkey *log_key,
+                                      struct merkle_checkpoint *out)
+{
+    struct slice body, lines;
+    enum bourn_err err = split(note, &body, &lines) ? body_get(body, log_key->name, out) : BOURN_OK;
+    if (err == BOURN_OK) /* says what is wrong where it does not split, too */
+        err = merkle_note_open(note, log_key, &body);
     if (err)
         *out = (struct merkle_checkpoint){0};
     return err;

@@ -43,6 +43,9 @@ void answer_withhold(struct answer *a)
     release_free(a->release);
     a->release = NULL;
     a->wait_signed = false;
+    wish_drop(a->wish);
+    a->wish = NULL;
+    a->later = NULL;
 }
 
 static void destroy(struct answer *a)

@@ -204,10 +204,10 @@ static enum bourn_err answer_durable(struct vault *v, bool *urgent)
     for (struct answer *a = v->answers; a; a = next) {
         next = a->next;
         a->next = NULL;
-        if (a->wait_signed) {
+        if (a->wait_signed || a->later) {
             a->next = v->waiting;
             v->waiting = a;
-            *urgent = true;
+            *urgent = *urgent || a->wait_signed;
             continue;
         }
         enum bourn_err err = answer_pass(v, a);

@@ -40,6 +40,9 @@ struct subject {
     size_t collections_n;
 };
 
+struct vault;
+struct answer;
+
 /* --- answers
  * ------------------------------------------------------------------------------------------------ */
 
@@ -97,6 +100,9 @@ struct answer_pool { /* those that are not in use keep their memory */
     struct answer *first;
     size_t n;
 };
+struct wish;
+/* Completes an answer that has to wait for the ledger's files or the signer; *ready false: not yet. */
+typedef enum bourn_err answer_later(struct vault *v, struct answer *a, bool *ready);
 struct answer {
     struct answer_pool *pool;
     struct answer *next;
@@ -108,7 +114,9 @@ struct answer {
     struct buf detail, missing, body;
     struct release *release;   /* NULL: body is complete */
     bool wait_signed;          /* released once a checkpoint covers `receipt` */
-    uint64_t deadline_ms;      /* monotonic; of waiting for the signature */
+    answer_later *later;       /* or until this completes it; such an answer has no entry of its own */
+    struct wish *wish;         /* its receipt, while that is signed */
+    uint64_t deadline_ms;      /* monotonic; of waiting */
     uint64_t hold_ns;          /* not 0: leaves a multiple of this after taken_ns, see answer_hold */
     uint64_t taken_ns, due_ns; /* monotonic: its turn began; it leaves (once held) */
 };
@@ -338,6 +346,22 @@ enum bourn_err blind_drop(struct vault *v, struct slice blinds,
 /* export.c: forgets how far a person's copy has come; for erasure. */
 enum bourn_err export_forget(struct vault *v, const struct subject *s) BOURN_MUST_USE;
 
+/* receipt.c: what proofs are made of. The published checkpoint: `note` holds it, and *cp borrows from that.
+ */
+struct merkle_checkpoint;
+enum bourn_err checkpoint_published(struct vault *v, struct buf *note,
+                                    struct merkle_checkpoint *cp) BOURN_MUST_USE;
+/* Appends ["base64",…] of hashes; {"index","row","proof"} of row i of a group, whose leaves stand in `tree`.
+ */
+struct merkle_leaves;
+void hashes_put(struct buf *out, const struct merkle_hash *h, size_t n);
+enum bourn_err row_put(struct buf *out, struct merkle_leaves *tree, size_t i,
+                       struct slice row) BOURN_MUST_USE;
+/* The tree over the rows of an entry (a rows_next stream). The caller releases it, after an error too. */
+enum bourn_err rows_tree(struct slice group, struct merkle_leaves *out) BOURN_MUST_USE;
+void base64_member(struct buf *out, const char *before,
+                   struct slice bytes); /* before, "base64" with quotes */
+
 /* retention.c: deletes a bounded number of records whose time is over, each in an `expired` entry. */
 enum bourn_err expire(struct vault *v) BOURN_MUST_USE;
 
@@ -393,13 +417,29 @@ handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
 handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
-handler handle_notice, handle_pack, handle_metrics, handle_export;
+handler handle_notice, handle_pack, handle_metrics, handle_export, handle_receipt, handle_proof;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
 
 /* metrics.c: counts. */
 void metrics_answer(struct vault *v, const struct answer *a);
 void metrics_commit(struct vault *v, uint64_t us);
 void metrics_published(struct vault *v, uint64_t signed_size);
+
+/* desk.c: receipts that wait to be signed. A wish is the vault's thread's until it drops it. */
+struct desk;
+struct desk *desk_new(void); /* NULL: out of memory */
+void desk_free(struct desk *d);
+enum bourn_err desk_put(struct desk *d, uint64_t index, const struct merkle_hash *leaf,
+                        struct wish **out) BOURN_MUST_USE;
+bool desk_waiting(struct desk *d);
+typedef enum bourn_err (*desk_sign)(void *ctx, uint64_t index, const struct merkle_hash *leaf,
+                                    struct buf *note);
+/* In the worker's thread: signs what waits. BOURN_E_CORRUPT is of one entry; other errors end it. */
+enum bourn_err desk_serve(struct desk *d, desk_sign sign, void *ctx) BOURN_MUST_USE;
+bool wish_done(const struct wish *x);
+enum bourn_err wish_note(const struct wish *x,
+                         struct slice *note) BOURN_MUST_USE; /* once done; until dropped */
+void wish_drop(struct wish *x);                              /* NULL is allowed */
 
 /* worker.c: the thread that writes the ledger's files and asks the signer. */
 enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker **out,
@@ -411,6 +451,11 @@ enum bourn_err worker_run(struct worker *w, const struct vault_signer *s) BOURN_
 void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_t sequence, bool urgent);
 uint64_t worker_size(const struct worker *w); /* entries that the files hold or will hold after recovery */
 void worker_free(struct worker *w);           /* writes what waits, joins */
+/* Asks the worker for the receipt of an entry below signed_size with this leaf; its descriptor tells when it
+ * is done. BOURN_E_LIMIT if too many wait. */
+struct merkle_hash;
+enum bourn_err worker_receipt(struct worker *w, uint64_t index, const struct merkle_hash *leaf,
+                              struct wish **out) BOURN_MUST_USE;
 int worker_wait_fd(const struct worker *w);
 struct worker_state {
     uint64_t signed_ms, waiting_since_ms; /* monotonic: of the last checkpoint; since when entries wait */

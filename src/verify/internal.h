@@ -112,6 +112,7 @@ struct replay {
     struct slice *collection; /* names that records refer to, owned */
     size_t collections_n;
     struct merkle_checkpoint *heads; /* the earlier ones, opened */
+    uint64_t kept_next;              /* nothing kept speaks of entries before */
     uint64_t size, index;            /* of the checkpoint; of the entry at hand */
     const struct entry *entry;
     struct slice bytes;
@@ -153,6 +154,11 @@ bool decide_evidence(struct replay *v, uint64_t party, struct slice purpose);
 
 /* copy.c: a page of a person's own copy, before its records are looked at one by one. */
 void copy_check(struct replay *v, const struct row *r, struct subject *s);
+
+/* receipt.c: what receipts and proofs say of the entry at hand (its leaf) and of the tree that ends with it;
+ * at the end, of entries that are not there. */
+void kept_check(struct replay *v, const struct merkle_hash *leaf);
+void kept_missing(struct replay *v);
 
 /* statement.c: the evidence of a row. */
 enum bourn_err statement_check(struct replay *v, const struct row *r, struct subject *s) BOURN_MUST_USE;

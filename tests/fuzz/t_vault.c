@@ -91,6 +91,20 @@ static enum bourn_err sign(void *ctx, uint64_t size, const uint8_t root[32], con
     return BOURN_OK;
 }
 
+static enum bourn_err receipt(void *ctx, const struct merkle_receipt *r, const struct merkle_hash *proof,
+                              size_t n, uint8_t signature[64])
+{
+    (void)ctx;
+    struct buf text;
+    fuzz_check(r->size == c.head_size && memcmp(r->root.b, c.head_root, 32) == 0);
+    fuzz_check(merkle_verify_inclusion(r->index, r->size, &r->leaf, proof, n, &r->root));
+    buf_init(&text, 1024);
+    merkle_receipt_text(&text, slice_str("cn.example/ledger"), r);
+    crypto_sign(signature, buf_slice(&text), c.secret);
+    buf_release(&text);
+    return BOURN_OK;
+}
+
 static void settle(void)
 {
     unsigned ms;
@@ -151,7 +165,7 @@ static bool member(const char *name, char *out, size_t out_n)
 
 static void open_cell(void)
 {
-    struct vault_signer signer = {NULL, head, sign};
+    struct vault_signer signer = {NULL, head, sign, receipt};
     int lock;
     fuzz_ok(vault_lock(c.path, &lock));
     fuzz_ok(vault_open(c.path, lock, on_answer, NULL, &c.vault));
