@@ -230,8 +230,9 @@ enum bourn_err merkle_checkpoint_open(struct slice note, const struct merkle_vke
                                       struct merkle_checkpoint *out)
 {
     struct slice body, lines;
-    enum bourn_err err = split(note, &body, &lines) ? body_get(body, log_key->name, out) : BOURN_OK;
-    if (err == BOURN_OK) /* says what is wrong where it does not split, too */
+    bool splits = log_key->type == TYPE_LOG && split(note, &body, &lines);
+    enum bourn_err err = splits ? body_get(body, log_key->name, out) : BOURN_OK;
+    if (err == BOURN_OK) /* says what is wrong with the key, or where it does not split, too */
         err = merkle_note_open(note, log_key, &body);
     if (err)
         *out = (struct merkle_checkpoint){0};

@@ -91,10 +91,10 @@ class Api(harness.Test):
                                "notice": "research"},
             "recordConsent": {"statement": {}}, "takeCopy": {"statement": {}}, "openEvidence": {"from": 0, "to": 1},
         }
-        path = {"subject": self.alice, "collection": "people", "record": "1", "consent": "7", "path": "entries/000.p/1"}
+        path = {"subject": self.alice, "collection": "people", "record": "1", "consent": "7", "path": "entries/000.p/1", "index": "1"}
         if name == "getRows":
             path["path"] = "000.p/1"
-        audit = name in ("getRows", "openEvidence")
+        audit = name in ("getRows", "openEvidence", "getReceipt", "getProof")
         return {"path": path, "body": bodies.get(name), "token": self.DOG if audit else self.CLINIC,
                 "purpose": harness.AUDIT_PURPOSE if audit else HOME, "headers": {},
                 "query": "?collection=people&subject=note" if name == "import" else ""}
@@ -150,7 +150,7 @@ class Api(harness.Test):
         routes = {}
         for method, prefix, path, flags in re.findall(r'\{"([A-Z]+)",\s*(RECORDS)?\s*(?:"([^"]+)")?,\s*REQ_\w+,\s*([^}]+)\}', text):
             path = (records if prefix else "") + path
-            number = "{consent}" if "/consents/" in path else "{record}"
+            number = "{consent}" if "/consents/" in path else "{index}" if "/ledger/" in path else "{record}"
             path = path.replace("{s}", "{subject}").replace("{c}", "{collection}").replace("{n}", number)
             path = path.replace("checkpoint*", "checkpoint").replace("*", "{path}")
             routes[method, path] = set(re.findall(r"ROUTE_\w+", flags.replace("GATED", gated)))
@@ -227,7 +227,7 @@ class Api(harness.Test):
             call(name, 400, "idempotency_key_malformed", headers={"Idempotency-Key": "two words"})
         if "{subject}" in op.path:
             call(name, 400, "path_malformed", path={"subject": "%zz"})
-        for number in {"{record}", "{consent}"} & set(re.findall(r"\{\w+\}", op.path)):
+        for number in {"{record}", "{consent}", "{index}"} & set(re.findall(r"\{\w+\}", op.path)):
             call(name, 400, "number_malformed", path={number[1:-1]: "07"})
         if "json_malformed" in listed:
             call(name, 400, "json_malformed", body="{")
@@ -466,6 +466,16 @@ class Api(harness.Test):
         self.assertTrue(self.call("openEvidence", 200, body={"from": 0, "to": width}))
         for body in ({"from": 0, "to": 2000}, {"from": 5, "to": 5}, {"from": 0, "to": 10**9}, {"from": 0}, {}, []):
             self.call("openEvidence", 400, "range_malformed", body=body)
+
+    def test_8_receipts_and_proofs(self):
+        self.cell.settle()
+        for name in ("getReceipt", "getProof"):
+            self.call(name, 404, "entry_unknown", path={"index": "999999999"})
+            self.call(name, 404, "entry_unknown", token=self.LAB)
+        self.assertTrue(self.call("getReceipt", 200).startswith(b"bourn-receipt/v1\n"))
+        self.assertEqual(self.call("getProof", 200)["rows"], [])
+        stored = next(e for e in self.cell.entries() if e["kind"] == "stored")["index"]
+        self.assertEqual(len(self.call("getProof", 200, token=self.CLINIC, path={"index": str(stored)})["rows"]), 1)
 
     # -- everything else that can be asked --------------------------------------------------------------------------
 
