@@ -28,6 +28,7 @@ static const struct route routes[] = {
     {"GET", "/v1/subjects/{s}/consents", REQ_CONSENTS, ROUTE_TOKEN},
     {"DELETE", "/v1/subjects/{s}/consents/{n}", REQ_WITHDRAW, ROUTE_TOKEN | ROUTE_KEY},
     {"POST", "/v1/export", REQ_EXPORT, ROUTE_BODY},
+    {"GET", "/v1/subjects/{s}/history", REQ_HISTORY, ROUTE_STATEMENT | ROUTE_CURSOR | ROUTE_SIZE},
     {"GET", "/v1/party", REQ_WHOAMI, ROUTE_TOKEN},
     {"GET", "/v1/ledger/receipt/{n}", REQ_RECEIPT, ROUTE_TOKEN},
     {"GET", "/v1/ledger/proof/{n}", REQ_PROOF, ROUTE_TOKEN},

@@ -73,6 +73,7 @@ static const struct rule rules[REQ_OP_MAX + 1] = {
     [REQ_EXPORT] = {"export", FRONT, F_BODY, F_NUMBER, 0, BODY_MAX},
     [REQ_RECEIPT] = {"receipt", FRONT, F_TOKEN | F_NUMBER, 0, 0, 0},
     [REQ_PROOF] = {"proof", FRONT, F_TOKEN | F_NUMBER, 0, 0, 0},
+    [REQ_HISTORY] = {"history", FRONT, F_SUBJECT | F_BODY, F_NUMBER | F_VERSION, 0, BODY_MAX},
     [REQ_ADMIN_STATUS] = {"admin_status", ADMIN, 0, 0, 0, 0},
     [REQ_ADMIN_PARTY] = {"admin_party", ADMIN, F_BODY, 0, 0, BODY_MAX},
     [REQ_ADMIN_PARTY_END] = {"admin_party_end", ADMIN, F_PATH, 0, NAME_BYTES_MAX, 0},

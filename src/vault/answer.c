@@ -148,6 +148,19 @@ static enum bourn_err send_now(struct vault *v, struct answer *a)
     return BOURN_OK;
 }
 
+enum bourn_err answer_complete(struct vault *v, struct answer *a, bool *ready)
+{
+    enum bourn_err err = a->later(v, a, ready);
+    if (!err || err == BOURN_E_IO || err == BOURN_E_INTERNAL)
+        return err;
+    log_error("%s", err_text());
+    answer_withhold(a);
+    answer_problem(a, 500, "record_damaged",
+                   "what the ledger's files hold does not check; the operator was told");
+    *ready = true;
+    return BOURN_OK;
+}
+
 /* --- answers whose time would tell
  * --------------------------------------------------------------------------------
  * Work for somebody unknown, erased or known differs by some microseconds, however alike it is made. So what

@@ -112,13 +112,15 @@ struct answer {
     uint32_t status, type, immutable;
     const char *code; /* static words */
     struct buf detail, missing, body;
-    struct release *release;   /* NULL: body is complete */
-    bool wait_signed;          /* released once a checkpoint covers `receipt` */
-    answer_later *later;       /* or until this completes it; such an answer has no entry of its own */
-    struct wish *wish;         /* its receipt, while that is signed */
-    uint64_t deadline_ms;      /* monotonic; of waiting */
-    uint64_t hold_ns;          /* not 0: leaves a multiple of this after taken_ns, see answer_hold */
-    uint64_t taken_ns, due_ns; /* monotonic: its turn began; it leaves (once held) */
+    struct release *release;    /* NULL: body is complete */
+    bool wait_signed;           /* released once a checkpoint covers `receipt` */
+    answer_later *later;        /* or until this completes it; such an answer has no entry of its own */
+    struct wish *wish;          /* its receipt, while that is signed */
+    uint8_t label[16];          /* history: of the person, … */
+    uint64_t about, from, size; /* … whose number is `about`; the first row, the tree that it is proved in */
+    uint64_t deadline_ms;       /* monotonic; of waiting */
+    uint64_t hold_ns;           /* not 0: leaves a multiple of this after taken_ns, see answer_hold */
+    uint64_t taken_ns, due_ns;  /* monotonic: its turn began; it leaves (once held) */
 };
 
 /* --- refusals, counted
@@ -231,6 +233,9 @@ void answer_hold(struct answer *a, size_t names);
  * frees the answer. */
 enum bourn_err answer_pass(struct vault *v, struct answer *a) BOURN_MUST_USE;
 
+/* Asks a->later once more; what it cannot complete becomes a problem, and is ready. */
+enum bourn_err answer_complete(struct vault *v, struct answer *a, bool *ready) BOURN_MUST_USE;
+
 /* release.c */
 enum bourn_err release_new(struct vault *v, enum release_form form, const struct world_collection *c,
                            struct release **out) BOURN_MUST_USE;
@@ -289,6 +294,8 @@ enum bourn_err subject_save(struct vault *v, struct subject *s) BOURN_MUST_USE; 
 /* Key of the collection, made if absent (then *made, and the state must be saved). */
 enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t **key,
                                       bool *made) BOURN_MUST_USE;
+/* The person's living key with these bytes, or NULL. */
+const struct person_key *subject_key_live(const struct subject *s, struct slice public_key);
 bool subject_id_opaque(struct slice id); /* one that bourn gave out; no new person can have it */
 void subject_id_key(const struct vault *v, struct slice id, uint8_t out[32]);
 /* Seals salt and evidence of entry `index`, and gives the commitment for the row. */
@@ -417,7 +424,8 @@ handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
 handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
-handler handle_notice, handle_pack, handle_metrics, handle_export, handle_receipt, handle_proof;
+handler handle_notice, handle_pack, handle_metrics, handle_export, handle_receipt, handle_proof,
+    handle_history;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
 
 /* metrics.c: counts. */

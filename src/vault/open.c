@@ -369,7 +369,7 @@ static enum bourn_err still_waits(struct vault *v, struct answer *a, const struc
 {
     bool late = v->now_ms >= a->deadline_ms;
     if (a->later) {
-        enum bourn_err err = a->later(v, a, ready);
+        enum bourn_err err = answer_complete(v, a, ready);
         if (err == BOURN_OK && !*ready && late) {
             answer_withhold(a);
             answer_problem(a, 503, "checkpoint_late", "the ledger's signer is late: try again");

@@ -27,7 +27,7 @@ expect 64 "party add" party
 expect 64 "no command party nix" party nix
 expect 0 "party end" party --help
 for command in init serve "party add" "party end" "party list" "collection add" "collection list" "notice add" "pack add" \
-  "pack check" import export "consent key" "consent enrol" "consent export" "consent sign" "consent show" status metrics log; do
+  "pack check" import export "consent key" "consent enrol" "consent export" "consent history" "consent sign" "consent show" status metrics log; do
   # shellcheck disable=SC2086
   expect 0 "bourn $command" $command --help
 done
