@@ -96,7 +96,8 @@ class Api(harness.Test):
             path["path"] = "000.p/1"
         audit = name in ("getRows", "openEvidence", "getReceipt", "getProof")
         return {"path": path, "body": bodies.get(name), "token": self.DOG if audit else self.CLINIC,
-                "purpose": harness.AUDIT_PURPOSE if audit else HOME, "headers": {},
+                "purpose": harness.AUDIT_PURPOSE if audit else HOME,
+                "headers": {"Bourn-Statement": "e30"} if name == "getHistory" else {},
                 "query": "?collection=people&subject=note" if name == "import" else ""}
 
     def request(self, name, **change):
@@ -158,7 +159,7 @@ class Api(harness.Test):
         for op in self.doc.operations:
             flags = {"ROUTE_TOKEN"} if op.token else set()
             for name, flag in (("Bourn-Purpose", "PURPOSE"), ("If-Match", "VERSION"), ("cursor", "CURSOR"), ("fields", "FIELDS"),
-                               ("Idempotency-Key", "KEY")):
+                               ("Idempotency-Key", "KEY"), ("Bourn-Statement", "STATEMENT"), ("size", "SIZE")):
                 flags |= {"ROUTE_" + flag} if name in op.names else set()
             if op.body:
                 flags.add({"application/json": "ROUTE_BODY", "application/merge-patch+json": "ROUTE_PATCH",
@@ -452,6 +453,29 @@ class Api(harness.Test):
         signed = person.sign(said())
         self.assertEqual([json.loads(line)["data"] for line in post(200, None, signed).splitlines()], [ANNA])
         post(409, "statement_used", signed)
+
+    def test_7_own_history(self):
+        import signing
+        subject = self.new_person()
+        code = self.call("createEnrolment", 201, path={"subject": subject})["code"]
+        look = self.call("lookUpEnrolment", 200, body={"code": code})
+        person = signing.Key()
+        self.call("completeEnrolment", 201, body={**person.prove(code, look["origin"], look["label"], {}), "code": code})
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+        def ask(status, code=None, who=person, query="", **change):
+            said = {"event_time": now, "origin": look["origin"], "pii_principal_id": look["label"],
+                    "request": "every row of the ledger about me", "schema_version": "bourn-history/1", **change}
+            head = {"Bourn-Statement": signing.text(json.dumps(who.sign(said)).encode())}
+            return self.call("getHistory", status, code, path={"subject": "~" + look["label"]}, headers=head, query=query)
+        self.assertEqual(len(ask(200)["rows"]), 3)
+        ask(403, "signature_invalid", signing.Key())
+        ask(422, "statement_malformed", request="something else")
+        ask(422, "statement_foreign", origin="us.example/ledger")
+        ask(422, "statement_expired", event_time="2001-01-01T00:00:00Z")
+        ask(400, "range_malformed", query="?cursor=1")
+        self.call("getHistory", 400, "statement_required", headers={})
+        self.call("getHistory", 400, "path_malformed", path={"subject": "%zz"})
 
     # -- the ledger -------------------------------------------------------------------------------------------------
 
