@@ -107,8 +107,6 @@ enum bourn_err merkle_checkpoint_open(struct slice note, const struct merkle_vke
  * The same errors. */
 enum bourn_err merkle_note_open(struct slice note, const struct merkle_vkey *log_key,
                                 struct slice *text) BOURN_MUST_USE;
-/* Takes the line at the front of *rest, without its newline; false where none ends. */
-bool merkle_note_line(struct slice *rest, struct slice *line);
 /* Verifies one cosignature/v1 of `witness` on an opened checkpoint's note; *time_s is its time.
  * BOURN_E_NOT_FOUND if there is none, BOURN_E_CRYPTO if it is not good. `signature` of its line is the time,
  * 8 bytes, and 64 bytes. */

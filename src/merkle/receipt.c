@@ -1,7 +1,7 @@
 /* Receipts: what the log's key says of one entry, in a text that nobody can take for a checkpoint: whatever
  * the log is called, its third line is no hash, and the second one no size. */
 #include "base/text.h"
-#include "merkle/merkle.h"
+#include "merkle/note_internal.h"
 
 static const char kind[] = "bourn-receipt/v1\n";
 
@@ -27,7 +27,7 @@ static bool member(struct slice *rest, const char *name, struct slice *value)
 {
     struct slice line;
     size_t n = strlen(name);
-    if (!merkle_note_line(rest, &line) || line.n <= n || memcmp(line.p, name, n) != 0 || line.p[n] != ' ')
+    if (!note_line(rest, &line) || line.n <= n || memcmp(line.p, name, n) != 0 || line.p[n] != ' ')
         return false;
     *value = slice_of(line.p + n + 1, line.n - n - 1);
     return true;
@@ -60,10 +60,9 @@ enum bourn_err merkle_receipt_open(struct slice note, const struct merkle_vkey *
     enum bourn_err err = merkle_note_open(note, log_key, &rest);
     if (err)
         return err;
-    if (!merkle_note_line(&rest, &first) || first.n + 1 != strlen(kind) ||
-        memcmp(first.p, kind, first.n) != 0)
+    if (!note_line(&rest, &first) || first.n + 1 != strlen(kind) || memcmp(first.p, kind, first.n) != 0)
         return err_set(BOURN_E_FORMAT, "not a receipt: the first line is not bourn-receipt/v1");
-    if (!merkle_note_line(&rest, &origin) || !slice_is(origin, log_key->name))
+    if (!note_line(&rest, &origin) || !slice_is(origin, log_key->name))
         return err_set(BOURN_E_FORMAT, "a receipt of another log: its origin is not the name of this key");
     if (!number(&rest, "index", &r.index) || !hash(&rest, "leaf", &r.leaf) ||
         !number(&rest, "size", &r.size) || !hash(&rest, "root", &r.root) || rest.n || r.size >> 63 ||

@@ -1,6 +1,6 @@
 /* C2SP tlog-proof: everything that shows offline that an entry is in a log. */
 #include "base/text.h"
-#include "merkle/merkle.h"
+#include "merkle/note_internal.h"
 
 static const char kind[] = "c2sp.org/tlog-proof@v1";
 
@@ -38,9 +38,9 @@ static bool head_get(struct slice *rest, uint64_t *index)
 {
     static const char word[] = "index ";
     struct slice line;
-    if (!merkle_note_line(rest, &line) || !slice_is(line, kind) || !merkle_note_line(rest, &line))
+    if (!note_line(rest, &line) || !slice_is(line, kind) || !note_line(rest, &line))
         return false;
-    if (starts(line, "extra ") && !merkle_note_line(rest, &line))
+    if (starts(line, "extra ") && !note_line(rest, &line))
         return false;
     return starts(line, word) &&
            decimal_get(slice_of(line.p + sizeof word - 1, line.n - (sizeof word - 1)), index);
@@ -56,7 +56,7 @@ enum bourn_err merkle_tlog_proof_open(struct slice text, const struct merkle_vke
     size_t n = 0;
     *out = (struct merkle_receipt){0};
     bool good = head_get(&rest, &index);
-    while (good && (good = merkle_note_line(&rest, &line)) && line.n) {
+    while (good && (good = note_line(&rest, &line)) && line.n) {
         good = n < MERKLE_PROOF_MAX && hash_get(line, &proof[n]);
         n++;
     }

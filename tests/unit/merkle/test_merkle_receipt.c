@@ -136,6 +136,14 @@ static void strict_receipts(void **state)
     }
 }
 
+static bool next_line(struct slice *rest, struct slice *line)
+{
+    const uint8_t *end = memchr(rest->p, '\n', rest->n);
+    *line = slice_of(rest->p, end ? (size_t)(end - rest->p) : 0);
+    *rest = slice_of(end + 1, end ? rest->n - line->n - 1 : 0);
+    return end != NULL;
+}
+
 static void golden_proof(void **state)
 {
     (void)state;
@@ -155,8 +163,8 @@ static void golden_proof(void **state)
     struct slice rest = slice_str(want), line;
     size_t n = 0;
     buf_init(&again, 8192);
-    assert_true(merkle_note_line(&rest, &line) && merkle_note_line(&rest, &line));
-    while (merkle_note_line(&rest, &line) && line.n) {
+    assert_true(next_line(&rest, &line) && next_line(&rest, &line));
+    while (next_line(&rest, &line) && line.n) {
         buf_clear(&again);
         assert_true(base64_get(line, &again) && again.n == 32);
         memcpy(proof[n++].b, again.p, 32);
