@@ -207,6 +207,8 @@ static const struct refusal *take_fields(const struct http_request *q, unsigned 
 {
     if (flags & ROUTE_TOKEN && !bearer(q->headers[H_AUTHORIZATION], &out->token))
         return &no_token;
+    if (flags & ROUTE_TOKEN_MAYBE && !bearer(q->headers[H_AUTHORIZATION], &out->token))
+        out->token = slice_of(NULL, 0); /* other credentials are somebody else's */
     if (flags & ROUTE_PURPOSE) {
         out->purpose = q->headers[H_PURPOSE];
         if (!out->purpose.n)

@@ -9,13 +9,13 @@ static const char *const types[] = {
     [REPLY_NDJSON] = "application/x-ndjson",
 };
 
-/* The public files: a tile never changes under its name, a checkpoint lives for a second. Everything else is
- * not kept by anybody on the way. */
+/* The public files: a tile never changes under its name, a checkpoint (text) lives for a second. Everything
+ * else, the entries of a closed cell too, is not kept by anybody on the way. */
 static void caching(uint32_t op, const struct reply *reply, struct http_response *r)
 {
     if (op == REQ_LEDGER_FILE && reply->immutable)
         http_header(r, "Cache-Control", "public, max-age=31536000, immutable");
-    else if (op == REQ_LEDGER_FILE)
+    else if (op == REQ_LEDGER_FILE && reply->type == REPLY_TEXT)
         http_header(r, "Cache-Control", "public, max-age=1");
     else
         http_header(r, "Cache-Control", "no-store");

@@ -34,7 +34,7 @@ static const struct route routes[] = {
     {"GET", "/v1/ledger/proof/{n}", REQ_PROOF, ROUTE_TOKEN},
     {"GET", "/ledger/tile/rows/*", REQ_ROWS_FILE, ROUTE_TOKEN},
     {"GET", "/ledger/checkpoint*", REQ_LEDGER_FILE, 0},
-    {"GET", "/ledger/tile/*", REQ_LEDGER_FILE, 0},
+    {"GET", "/ledger/tile/*", REQ_LEDGER_FILE, ROUTE_TOKEN_MAYBE},
     {"POST", "/ledger/evidence", REQ_EVIDENCE, GATED | ROUTE_BODY},
 };
 

@@ -69,8 +69,7 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_ADMIN_PACK] = {handle_pack, CHANGES, 0},
 };
 
-/* The token's party, or NULL: unknown, expired and ended are one answer. */
-static enum bourn_err token_party(struct vault *v, struct slice token, const struct gate_party **out)
+enum bourn_err token_party(struct vault *v, struct slice token, const struct gate_party **out)
 {
     uint8_t hash[32];
     struct slice value;

@@ -158,6 +158,11 @@ struct known_token {
     uint64_t party, expires; /* expires 0: none */
 };
 
+struct settings { /* bourn.yaml */
+    unsigned version;
+    bool entries_set, entries_closed; /* closed: bundles of entries are for auditors */
+};
+
 struct worker;
 struct vault {
     vault_answer answer;
@@ -170,6 +175,7 @@ struct vault {
     struct prev *prev;
     struct world *world;
     struct worker *worker;
+    struct settings settings;
     struct crypto_mac id_mac;    /* HMAC of identifiers */
     struct crypto_mac blind_mac; /* HMAC of searchable values */
     struct buf vkey;             /* text of ledger.vkey */
@@ -368,6 +374,13 @@ enum bourn_err row_put(struct buf *out, struct merkle_leaves *tree, size_t i,
 enum bourn_err rows_tree(struct slice group, struct merkle_leaves *out) BOURN_MUST_USE;
 void base64_member(struct buf *out, const char *before,
                    struct slice bytes); /* before, "base64" with quotes */
+
+/* settings.c: bourn.yaml. BOURN_E_FORMAT names the line. */
+enum bourn_err settings_parse(struct slice text, struct settings *out) BOURN_MUST_USE;
+enum bourn_err settings_read(struct io_dir *cell, struct settings *out) BOURN_MUST_USE;
+
+/* handle.c: the token's party, or NULL: unknown, expired and ended are one answer. */
+enum bourn_err token_party(struct vault *v, struct slice token, const struct gate_party **out) BOURN_MUST_USE;
 
 /* retention.c: deletes a bounded number of records whose time is over, each in an `expired` entry. */
 enum bourn_err expire(struct vault *v) BOURN_MUST_USE;

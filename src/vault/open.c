@@ -220,6 +220,7 @@ static enum bourn_err open_parts(struct vault *v, const char *path)
     uint8_t id_key[32];
     TRY(io_dir_open(path, &v->cell));
     TRY(io_dir_at(v->cell, "journal", false, &v->cell_journal));
+    TRY(settings_read(v->cell, &v->settings));
     TRY(read_origin(v));
     TRY(slots_open(v->cell, v->origin, &v->slots));
     slots_derive(v->slots, "identifiers", id_key);

@@ -339,5 +339,91 @@ class History(harness.ServedTest):
         self.assertGreater(report["coverage"]["evidence"]["erased"], 0)
 
 
+class Closed(harness.Test):
+    """A cell that closes its entries: to everybody but auditors, and to parties and people but for their own."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cell = harness.Cell(cls.tmp)
+        cls.setting = os.path.join(cls.cell.path, "bourn.yaml")
+        with open(cls.setting) as f:
+            cls.open = f.read()
+        cls.write(cls.open.replace("entries: public", "entries: closed"))
+        cls.cell.serve()
+        cls.addClassCleanup(cls.cell.close)
+        with open(os.path.join(cls.tmp, "s.yaml"), "w") as f:
+            f.write("fields:\n  - {name: id, type: text}\n")
+        harness.run("bourn", "collection", "add", cls.cell.path, "people", "--schema", os.path.join(cls.tmp, "s.yaml"))
+        cls.CLINIC, cls.DOG = cls.cell.clinic(), cls.cell.watchdog()
+        done = cls.cell.ask("POST", cls.cell.records_path("P1"), cls.CLINIC, harness.HOME_PURPOSE, {"id": "P1"})
+        cls.stored = int(done.headers["Bourn-Receipt"])
+        cls.size = cls.cell.settle()
+
+    @classmethod
+    def write(cls, text):
+        with open(cls.setting, "w") as f:
+            f.write(text)
+
+    def test_1_who_sees_entries(self):
+        bundle = f"/ledger/tile/entries/000.p/{self.size}"
+        answer = self.cell.ask("GET", bundle)
+        self.problem(answer, 401, "token_required")
+        self.assertIn("Bearer", answer.headers["WWW-Authenticate"])
+        self.problem(self.cell.ask("GET", bundle, "nobody"), 401, "token_invalid")
+        self.problem(self.cell.ask("GET", bundle, self.CLINIC), 403, "right_missing")
+        answer = self.cell.ask("GET", bundle, self.DOG)
+        self.assertEqual((answer.status, answer.headers["Cache-Control"]), (200, "no-store"))
+        self.problem(self.cell.ask("GET", bundle), 401, "token_required")  # nor from anybody's memory behind it
+        for path in ("checkpoint", f"tile/0/000.p/{self.size}"):
+            answer = self.cell.ask("GET", "/ledger/" + path)
+            self.assertEqual(answer.status, 200)
+            self.assertIn("public", answer.headers["Cache-Control"])
+        self.problem(self.cell.ask("GET", f"/ledger/tile/rows/000.p/{self.size}", self.CLINIC), 403, "right_missing")
+
+    def test_2_each_their_own(self):
+        self.assertEqual(self.cell.ask("GET", f"/v1/ledger/receipt/{self.stored}", self.CLINIC).status, 200)
+        answer = self.cell.ask("GET", f"/v1/ledger/proof/{self.stored}", self.CLINIC)
+        path = os.path.join(self.tmp, "proof")
+        with open(path, "wb") as f:
+            f.write(answer.body)
+        harness.run("bourn-verify", "--key", self.cell.vkey, "--proof", path)
+        key = os.path.join(self.tmp, "key")
+        harness.run("bourn", "consent", "key", "new", key)
+        code = json.loads(self.cell.ask("POST", "/v1/subjects/P1/enrolments", self.CLINIC, harness.HOME_PURPOSE).body)["code"]
+        done = harness.run("bourn", "consent", "enrol", self.cell.url, "--code", code, "--key", key, "--json")
+        done = harness.run("bourn", "consent", "history", self.cell.url, "--key", key, "--label", json.loads(done.stdout)["label"],
+                           "--log-key", self.cell.vkey)
+        self.assertIn("stored by clinic in CN", done.stdout)
+
+    def test_3_the_replay_needs_the_token(self):
+        self.cell.verify(self.DOG)
+        done = harness.run("bourn-verify", self.cell.url + "/ledger", "--key", self.cell.vkey, check=2)
+        self.assertIn("status 401", done.stdout)
+
+    def test_4_settings_are_read_strictly(self):
+        self.cell.settle()
+        self.cell.stop()
+        for text, words in (("version: 1\nentires: closed\n", "line 2: there is no such setting"), ("entries: closed\n", "line 1: version: 1 is missing"),
+                            ("version: 1\nentries: close\n", "line 2: entries is public or closed"), ("version: 2\n", "line 1: version: 1"),
+                            ("version: 1\nentries: closed\nentries: public\n", "line 3: entries is public or closed, and stands once"),
+                            ("version: 1\nclosed\n", "line 2: a setting is written")):
+            with self.subTest(text):
+                self.write(text)
+                with self.assertRaises(AssertionError) as caught:
+                    self.cell.serve()
+                self.assertIn("bourn.yaml, " + words, str(caught.exception))
+                self.cell.process = None
+        os.rename(self.setting, self.setting + ".away")
+        with self.assertRaises(AssertionError) as caught:
+            self.cell.serve()
+        self.assertIn("bourn.yaml is missing", str(caught.exception))
+        self.cell.process = None
+        os.rename(self.setting + ".away", self.setting)
+        self.write("version: 1\n")  # as cells have it that were made before there was the setting
+        self.cell.serve()
+        self.assertEqual(self.cell.ask("GET", "/ledger/tile/entries/000.p/1").status, 200)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

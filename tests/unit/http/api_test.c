@@ -489,6 +489,9 @@ static void test_responses(void **state)
     api_response(REQ_LEDGER_FILE, &r, &scratch, &answer);
     assert_string_equal(answer.type, "text/plain; charset=utf-8");
     assert_string_equal(header("Cache-Control"), "public, max-age=1");
+    r.type = REPLY_OCTETS; /* the entries of a closed cell */
+    api_response(REQ_LEDGER_FILE, &r, &scratch, &answer);
+    assert_string_equal(header("Cache-Control"), "no-store");
 }
 
 int main(void)
