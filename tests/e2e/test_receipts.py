@@ -179,6 +179,11 @@ class Receipts(harness.ServedTest):
                 with open(path, "w") as f:
                     f.write(content)
                 self.assertEqual(self.offline("--receipt", path, check=None).returncode, code)
+        path = os.path.join(self.tmp, "good.receipt")
+        self.assertEqual(harness.run("bourn-verify", "--receipt", path, check=64).stdout, "")
+        self.assertIn("cannot open", self.offline("--receipt", path + ".nix", check=2).stderr)
+        other = harness.Cell(self.tmp, name="xx")
+        self.assertIn("no signature by the key", harness.run("bourn-verify", "--key", other.vkey, "--receipt", path, check=1).stderr)
         # As a head a receipt is nothing: it is no checkpoint.
         done = harness.run("bourn-verify", os.path.join(self.cell.path, "ledger"), "--key", self.cell.vkey, "--head",
                            os.path.join(self.tmp, "good.receipt"), check=2)
