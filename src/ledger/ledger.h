@@ -46,9 +46,13 @@ enum bourn_err ledger_publish(struct ledger *l, struct slice note) BOURN_MUST_US
  * BOURN_E_NOT_FOUND for others; BOURN_E_CORRUPT if a file is missing or cut. */
 enum bourn_err ledger_read(struct io_dir *cell, uint64_t index, uint64_t flushed_size, struct buf *entry,
                            struct buf *rows) BOURN_MUST_USE;
-/* Inclusion proof of entry `index` in the tree of `size`, which was flushed, from the files alone. Safe from
- * another thread. */
-enum bourn_err ledger_prove(struct io_dir *cell, uint64_t index, uint64_t size, struct merkle_hash *proof,
+/* Inclusion proofs in the tree of `size`, which was flushed, from the files alone; many at the cost of few
+ * where the entries lie close together. Safe beside the thread that writes. `cell` is borrowed. */
+struct ledger_prover;
+enum bourn_err ledger_prover_new(struct io_dir *cell, uint64_t size,
+                                 struct ledger_prover **out) BOURN_MUST_USE;
+void ledger_prover_free(struct ledger_prover *p);
+enum bourn_err ledger_prove(struct ledger_prover *p, uint64_t index, struct merkle_hash *proof,
                             size_t *n) BOURN_MUST_USE;
 /* A file below the public prefix, for HTTP: "checkpoint", "tile/<L>/<N>[.p/<W>]", "tile/entries/<N>[.p/<W>]";
  * every other path is BOURN_E_NOT_FOUND. A partial that is gone is cut out of a wider file. BOURN_E_LIMIT if

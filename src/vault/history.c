@@ -21,6 +21,7 @@ struct page {
     uint64_t parties[PARTIES_LISTED_MAX];
     size_t parties_n, read_bytes;
     struct arena arena; /* of the entry at hand: the batch that is open has the vault's */
+    struct ledger_prover *prover;
     struct buf note, bytes, group;
 };
 
@@ -118,11 +119,11 @@ static void note_parties(struct page *p, const struct entry *e, const struct row
         note_party(p, row->voucher_ref);
 }
 
-static enum bourn_err inclusion_put(struct vault *v, struct buf *out, const struct page *p, uint64_t index)
+static enum bourn_err inclusion_put(struct buf *out, const struct page *p, uint64_t index)
 {
     struct merkle_hash proof[MERKLE_PROOF_MAX];
     size_t n = 0;
-    enum bourn_err err = ledger_prove(v->cell, index, p->size, proof, &n);
+    enum bourn_err err = ledger_prove(p->prover, index, proof, &n);
     if (err)
         return err;
     buf_put_str(out, ",\"proof\":");
@@ -153,7 +154,7 @@ static enum bourn_err line_put(struct vault *v, struct buf *out, struct page *p,
     note_parties(p, &e, &row);
     buf_printf(out, "{\"index\":%llu,", (unsigned long long)index);
     base64_member(out, "\"entry\":", buf_slice(&p->bytes));
-    TRY(inclusion_put(v, out, p, index));
+    TRY(inclusion_put(out, p, index));
     buf_put_str(out, ",\"row\":");
     TRY(row_put(out, &tree, place, bytes));
     buf_put_str(out, "}");
@@ -173,7 +174,7 @@ static enum bourn_err parties_put(struct vault *v, struct buf *out, struct page 
         TRY(ledger_read(v->cell, p->parties[i], flushed, &p->bytes, &p->group));
         buf_printf(out, "%s{\"index\":%llu,", i ? "," : "", (unsigned long long)p->parties[i]);
         base64_member(out, "\"entry\":", buf_slice(&p->bytes));
-        TRY(inclusion_put(v, out, p, p->parties[i]));
+        TRY(inclusion_put(out, p, p->parties[i]));
         buf_put_str(out, "}");
     }
     buf_put_str(out, "]");
@@ -240,13 +241,14 @@ static enum bourn_err history_page(struct vault *v, struct answer *a, bool *read
     p->size = a->size ? a->size : p->cp.size;
     if (p->size > p->cp.size || a->from >= p->size)
         no_such_page(a);
-    else
+    else if ((err = ledger_prover_new(v->cell, p->size, &p->prover)) == BOURN_OK)
         err = page_put(v, a, p, ws.files_size);
     if (err == BOURN_E_NOT_FOUND) {
         no_such_page(a);
         err = BOURN_OK;
     }
 out:
+    ledger_prover_free(p->prover);
     arena_release(&p->arena);
     buf_release(&p->note);
     buf_release(&p->bytes);

@@ -176,6 +176,7 @@ enum bourn_err handle_proof(struct vault *v, const struct request *r, const stru
     struct found f;
     struct merkle_checkpoint cp;
     struct merkle_hash proof[MERKLE_PROOF_MAX];
+    struct ledger_prover *prover = NULL;
     struct buf note, text;
     size_t n = 0;
     bool found;
@@ -185,7 +186,8 @@ enum bourn_err handle_proof(struct vault *v, const struct request *r, const stru
     if (!found)
         goto out;
     TRY(checkpoint_published(v, &note, &cp));
-    TRY(ledger_prove(v->cell, r->number, cp.size, proof, &n));
+    TRY(ledger_prover_new(v->cell, cp.size, &prover));
+    TRY(ledger_prove(prover, r->number, proof, &n));
     merkle_tlog_proof_put(&text, r->number, proof, n, buf_slice(&note));
     TRY(buf_check(&text));
     answer_json(a, 200);
@@ -198,6 +200,7 @@ enum bourn_err handle_proof(struct vault *v, const struct request *r, const stru
     buf_put_str(&a->body, "}");
     err = BOURN_OK;
 out:
+    ledger_prover_free(prover);
     found_release(&f);
     buf_release(&note);
     buf_release(&text);
