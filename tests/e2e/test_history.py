@@ -339,6 +339,44 @@ class History(harness.ServedTest):
         self.assertGreater(report["coverage"]["evidence"]["erased"], 0)
 
 
+class Large(harness.ServedTest):
+    """Rows that are long, and entries about many people: pages end earlier, and the history is whole all the same."""
+
+    count = 500
+
+    def sizes(self, person):
+        rows, pages = person.whole()
+        chain = [base64.b64decode(r["row"]["row"])[3:19].hex() for r in rows]
+        self.assertEqual(set(chain), {person.label})
+        return len(rows), [len(p["rows"]) for p in pages], [len(json.dumps(p)) for p in pages]
+
+    def test_1_long_rows(self):
+        ident = self.people[0]["bioguide_id"]
+        with open(os.path.join(self.tmp, "v.yaml"), "w") as f:
+            f.write("fields:\n  - {name: id, type: text}\n  - {name: ward, type: text}\n")
+        harness.run("bourn", "collection", "add", self.cell.path, "visits", "--schema", os.path.join(self.tmp, "v.yaml"))
+        lines = "".join(json.dumps({"id": ident, "ward": str(n)}) + "\n" for n in range(1000))
+        self.cell.load("-", self.CLINIC, collection="visits", subject="id", stdin=lines, extra=("--format", "ndjson"))
+        person = Person(self.cell, self.CLINIC, ident)
+        for _ in range(50):
+            self.assertEqual(self.home("GET", self.cell.records_path(ident, "visits")).status, 200)
+        rows, pages, bytes_ = self.sizes(person)
+        self.assertGreater(rows, 53)
+        self.assertGreater(len(pages), 1)
+        self.assertLess(max(pages), 64)
+        self.assertLess(max(bytes_), (256 << 10) + 40_000, "a page ends behind the row that reaches 256 KiB")
+
+    def test_2_entries_about_many_people(self):
+        idents = [p["bioguide_id"] for p in self.people]
+        person = Person(self.cell, self.CLINIC, idents[7])
+        for _ in range(60):
+            answer = self.home("POST", "/v1/disclose", {"collection": "people", "subjects": idents, "fields": ["last_name"]})
+            self.assertEqual(answer.status, 200)
+        rows, pages, _ = self.sizes(person)
+        self.assertEqual(rows, 63)
+        self.assertEqual(len(pages), 2, "a megabyte of others' rows were read for the first page")
+
+
 class Closed(harness.Test):
     """A cell that closes its entries: to everybody but auditors, and to parties and people but for their own."""
 

@@ -204,6 +204,7 @@ class Receipts(harness.ServedTest):
         index = int(self.home("GET", self.cell.records_path(self.people[5]["bioguide_id"])).headers["Bourn-Receipt"])
         self.cell.settle()
         receipt = self.keep(self.receipt(index, self.CLINIC), "last.receipt")
+        signed = json.loads(self.offline("--receipt", receipt, "--json").stdout)["kept"][0]["size"]
         self.cell.evidence_file(self.DOG, os.path.join(self.tmp, "evidence"))
         self.cell.settle()
         self.cell.stop()
@@ -223,7 +224,17 @@ class Receipts(harness.ServedTest):
                     done = harness.run(*args, "--receipt", os.path.join(path, "receipt"), check=1)
                     first = json.loads(done.stdout)["violations"][0]
                     self.assertEqual((f"entry {first['entry']}", first["clause"]), (made.stdout.strip(), "S1"), first)
-            self.assertTrue(os.path.exists(receipt))
+            # And the receipt that the cell itself gave, against a history that was rewritten before it.
+            path = os.path.join(self.tmp, "forged")
+            shutil.rmtree(path, ignore_errors=True)
+            shutil.copytree(self.cell.path, path, ignore=shutil.ignore_patterns("admin.sock", "journal", "store"))
+            shutil.copy(os.path.join(self.tmp, "evidence"), os.path.join(path, "evidence.cborseq"))
+            subprocess.run([harness.program("forge"), path, "--evidence", "evidence.cborseq", "rewritten"], check=True,
+                           capture_output=True)
+            args = ["bourn-verify", os.path.join(path, "ledger"), "--key", self.cell.vkey, "--json"]
+            self.assertEqual(json.loads(harness.run(*args, check=2).stdout)["violations"], [])
+            first = json.loads(harness.run(*args, "--receipt", receipt, check=1).stdout)["violations"][0]
+            self.assertIn((first["clause"], first.get("entry", first.get("size"))), (("S1", index), ("V1", signed)), first)
         finally:
             self.cell.serve()
 
