@@ -24,6 +24,8 @@ static const struct cli_command commands[] = {
      help_consent_enrol},
     {"consent", "export", cmd_consent_export, "take a copy of all that a cell holds about you",
      help_consent_export},
+    {"consent", "history", cmd_consent_history, "see, with proofs, all that a cell's ledger says about you",
+     help_consent_history},
     {"consent", "sign", cmd_consent_sign, "sign a consent, offline", help_consent_sign},
     {"consent", "show", cmd_consent_show, "show a statement in words and check its signature",
      help_consent_show},

@@ -30,6 +30,7 @@ struct exchange {
     post_take take; /* NULL: everything goes into *answer */
     void *ctx;
     struct buf *answer;
+    const char *header; /* of a GET, "Name: value"; NULL: none */
     bool gave_up;
 };
 
@@ -61,15 +62,17 @@ static enum bourn_err perform(struct exchange *x, const char *url, const char *p
     buf_put(&to, url, n);
     buf_put_str(&to, path);
     buf_put_u8(&to, 0);
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    struct curl_slist *headers =
+        curl_slist_append(NULL, x->header ? x->header : "Content-Type: application/json");
     CURL *c = x->curl;
     enum bourn_err err =
         !c || !headers || to.failed ? err_set(BOURN_E_MEMORY, "cannot prepare the request") : BOURN_OK;
     if (err == BOURN_OK) {
         curl_easy_setopt(c, CURLOPT_URL, (char *)to.p);
         curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-        if (body.n) {
+        if (body.n || x->header)
             curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+        if (body.n) {
             curl_easy_setopt(c, CURLOPT_POSTFIELDS, (const char *)body.p);
             curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
         }
@@ -125,4 +128,13 @@ enum bourn_err post_stream(const char *url, const char *path, struct slice body,
 enum bourn_err post_get(const char *url, const char *path, long *status, struct buf *answer)
 {
     return post_json(url, path, slice_of(NULL, 0), status, answer);
+}
+
+enum bourn_err post_get_signed(const char *url, const char *path, const char *header, long *status,
+                               struct buf *answer)
+{
+    struct exchange x = {.curl = curl_easy_init(), .answer = answer, .header = header};
+    enum bourn_err err = perform(&x, url, path, slice_of(NULL, 0), status);
+    curl_easy_cleanup(x.curl);
+    return err;
 }

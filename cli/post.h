@@ -16,6 +16,9 @@ enum bourn_err post_stream(const char *url, const char *path, struct slice body,
                            long *status, struct buf *answer, uint64_t *receipt) BOURN_MUST_USE;
 /* GETs what is public at `path`. */
 enum bourn_err post_get(const char *url, const char *path, long *status, struct buf *answer) BOURN_MUST_USE;
+/* The same with one header more, "Name: value". */
+enum bourn_err post_get_signed(const char *url, const char *path, const char *header, long *status,
+                               struct buf *answer) BOURN_MUST_USE;
 bool post_url_ok(const char *url); /* exposed for its test */
 
 #endif

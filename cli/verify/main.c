@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "kept.h"
 #include "verify/verify.h"
 
 #include <curl/curl.h>
@@ -21,7 +22,9 @@ enum { EX_UNREADABLE = 2, EX_USAGE_ = 64, HEADS_MAX = 64, PINS_MAX = 256, FILE_B
 
 static const char usage[] =
     "usage: bourn-verify FOLDER|URL --key VKEY-FILE [options]\n"
-    "Replays a ledger and says, clause by clause, what holds.\n"
+    "       bourn-verify --key VKEY-FILE (--receipt FILE | --proof FILE)... [--json]\n"
+    "Replays a ledger and says, clause by clause, what holds. Without one, checks receipts and proofs "
+    "offline.\n"
     "  --key FILE            public key of the log (vkey)\n"
     "  --rows FOLDER         the rows, for auditors (a cell's rows/)\n"
     "  --evidence FILE       evidence saved by --save-evidence\n"
@@ -30,6 +33,8 @@ static const char usage[] =
     "withdrawn\n"
     "                        or erased there may be left out\n"
     "  --continues-rows FOLDER   the rows of that copy\n"
+    "  --receipt FILE        a receipt from earlier; may be repeated\n"
+    "  --proof FILE          an answer of GET /v1/ledger/proof/INDEX from earlier; may be repeated\n"
     "  --pin HEX             pin of a pack to trust beside those that ship; may be repeated\n"
     "  --save-head FILE      keep the checkpoint that was verified, for the next --head\n"
     "  --save-evidence FILE  keep what a URL opened (mode 0600)\n"
@@ -47,6 +52,7 @@ struct command {
     struct slice head[HEADS_MAX];
     uint8_t pin[PINS_MAX][32];
     size_t heads_n, pins_n;
+    struct kept kept;
     bool json, help, version;
 };
 
@@ -119,6 +125,8 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
         {"json", 0, NULL, 'j'},
         {"continues", 1, NULL, 'c'},
         {"continues-rows", 1, NULL, 'R'},
+        {"receipt", 1, NULL, 'K'},
+        {"proof", 1, NULL, 'P'},
         {"help", 0, NULL, 'H'},
         {"version", 0, NULL, 'V'},
         {NULL, 0, NULL, 0},
@@ -142,6 +150,10 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
             break;
         case 'p':
             err = add_pin(c, optarg);
+            break;
+        case 'K':
+        case 'P':
+            err = kept_add(&c->kept, optarg, opt == 'P');
             break;
         case 's':
             c->save_head = optarg;
@@ -171,6 +183,8 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
             return err_set(BOURN_E_USAGE, "an option is wrong");
         }
     }
+    if (err == BOURN_OK && c->key && optind == argc && c->kept.n)
+        return BOURN_OK; /* offline: no source */
     if (err == BOURN_OK && (optind != argc - 1 || !c->key))
         return err_set(BOURN_E_USAGE, "one folder or URL and --key are needed");
     c->o.source = argv[optind];
@@ -197,6 +211,7 @@ static enum bourn_err prepare(struct command *c)
     }
     TRY(read_small(c->key, &key));
     TRY(merkle_vkey_get(buf_slice(&key), &c->o.key));
+    TRY(kept_read(&c->kept, &c->o.key));
     for (size_t i = 0; i < c->heads_n; i++) {
         buf_init(&c->head_text[i], FILE_BYTES_MAX);
         TRY(read_small(c->head_file[i], &c->head_text[i]));
@@ -205,12 +220,38 @@ static enum bourn_err prepare(struct command *c)
     add_shipped_pins(c);
     c->o.heads = c->head;
     c->o.heads_n = c->heads_n;
+    c->o.kept = c->kept.said;
+    c->o.kept_n = c->kept.n;
     c->o.pins = (const uint8_t(*)[32])c->pin;
     c->o.pins_n = c->pins_n;
     err = BOURN_OK;
 out:
     buf_release(&key);
     return err;
+}
+
+/* Receipts and proofs by themselves: what the log's key said. 1: one does not hold. */
+static int offline(struct command *c)
+{
+    struct buf key, text;
+    buf_init(&key, FILE_BYTES_MAX);
+    buf_init(&text, 1 << 20);
+    enum bourn_err err = read_small(c->key, &key);
+    if (err == BOURN_OK)
+        err = merkle_vkey_get(buf_slice(&key), &c->o.key);
+    if (err == BOURN_OK)
+        err = kept_read(&c->kept, &c->o.key);
+    int code = err == BOURN_OK ? 0 : err == BOURN_E_CRYPTO ? 1 : EX_UNREADABLE;
+    if (err == BOURN_OK) {
+        kept_report(&text, &c->kept, c->json);
+        fwrite(text.p, 1, text.n, stdout);
+        code = fflush(stdout) != 0 || text.failed ? EX_UNREADABLE : 0;
+    } else {
+        fprintf(stderr, "bourn-verify: %s\n", err_text());
+    }
+    buf_release(&key);
+    buf_release(&text);
+    return code;
 }
 
 static int verify(struct command *c)
@@ -253,6 +294,8 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
     else if (err == BOURN_OK && c->version)
         puts("bourn-verify " BOURN_VERSION);
+    else if (err == BOURN_OK && !c->o.source)
+        code = offline(c);
     else if (err != BOURN_OK || (err = prepare(c)) != BOURN_OK) {
         fprintf(stderr, "bourn-verify: %s\n%s", err_text(), err == BOURN_E_USAGE ? usage : "");
         code = err == BOURN_E_USAGE ? EX_USAGE_ : EX_UNREADABLE;

@@ -8,6 +8,7 @@ enum {
     H_CONTENT_TYPE,
     H_IF_MATCH,
     H_KEY,
+    H_STATEMENT,
     H_ACCEPT_ENCODING,
     H_IF_NONE_MATCH,
     H_RANGE,

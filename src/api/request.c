@@ -8,11 +8,17 @@
 #include <strings.h>
 
 const char *const api_headers[] = {
-    [H_AUTHORIZATION] = "Authorization", [H_PURPOSE] = "Bourn-Purpose",
-    [H_CONTENT_TYPE] = "Content-Type",   [H_IF_MATCH] = "If-Match",
-    [H_KEY] = "Idempotency-Key",         [H_ACCEPT_ENCODING] = "Accept-Encoding",
-    [H_IF_NONE_MATCH] = "If-None-Match", [H_RANGE] = "Range",
-    [H_IF_RANGE] = "If-Range",           NULL,
+    [H_AUTHORIZATION] = "Authorization",
+    [H_PURPOSE] = "Bourn-Purpose",
+    [H_CONTENT_TYPE] = "Content-Type",
+    [H_IF_MATCH] = "If-Match",
+    [H_KEY] = "Idempotency-Key",
+    [H_STATEMENT] = "Bourn-Statement",
+    [H_ACCEPT_ENCODING] = "Accept-Encoding",
+    [H_IF_NONE_MATCH] = "If-None-Match",
+    [H_RANGE] = "Range",
+    [H_IF_RANGE] = "If-Range",
+    NULL,
 };
 
 struct refusal {
@@ -47,6 +53,9 @@ static const struct refusal no_names = {
     "Name the collection and the field that holds the subject: ?collection=people&subject=id."};
 static const struct refusal bad_key = {400, "idempotency_key_malformed",
                                        "Idempotency-Key takes 1 to 255 printable ASCII characters."};
+static const struct refusal no_statement = {
+    400, "statement_required",
+    "Send what the person signed in the header Bourn-Statement: the JSON, in base64url without padding."};
 static const struct refusal no_body = {400, "body_required", "This path needs a JSON body."};
 static const struct refusal stray_body = {400, "body_unexpected", "This path takes no body."};
 
@@ -126,11 +135,12 @@ static bool starts(struct slice s, const char *name, struct slice *rest)
     return true;
 }
 
-/* "cursor=12&fields=name,birthday": what the route takes, each at most once. Names of fields need no escapes.
+/* "cursor=12&fields=name,birthday" or "cursor=12&size=70": what the route takes, each at most once. Names of
+ * fields need no escapes.
  */
 static bool take_query(struct slice query, unsigned flags, struct request *out)
 {
-    bool cursor = flags & ROUTE_CURSOR, fields = flags & ROUTE_FIELDS;
+    bool cursor = flags & ROUTE_CURSOR, fields = flags & ROUTE_FIELDS, size = flags & ROUTE_SIZE;
     while (query.n) {
         const uint8_t *amp = memchr(query.p, '&', query.n);
         struct slice one = slice_of(query.p, amp ? (size_t)(amp - query.p) : query.n), value;
@@ -139,6 +149,8 @@ static bool take_query(struct slice query, unsigned flags, struct request *out)
             return false;
         if (cursor && starts(one, "cursor=", &value) && decimal_get(value, &out->number)) {
             cursor = false;
+        } else if (size && starts(one, "size=", &value) && decimal_get(value, &out->version)) {
+            size = false;
         } else if (fields && starts(one, "fields=", &value) && value.n <= FIELD_LIST_BYTES_MAX &&
                    !memchr(value.p, '%', value.n)) {
             fields = false;
@@ -193,10 +205,21 @@ static const struct refusal *take_path(const struct route_match *m, struct buf *
     return NULL;
 }
 
+static const struct refusal *take_statement(struct slice header, struct buf *scratch, struct request *out)
+{
+    size_t at = scratch->n;
+    if (!header.n || !base64url_get(header, scratch) || scratch->n == at)
+        return &no_statement;
+    out->body = slice_of(scratch->p + at, scratch->n - at);
+    return NULL;
+}
+
 static const struct refusal *take_fields(const struct http_request *q, unsigned flags, struct request *out)
 {
     if (flags & ROUTE_TOKEN && !bearer(q->headers[H_AUTHORIZATION], &out->token))
         return &no_token;
+    if (flags & ROUTE_TOKEN_MAYBE && !bearer(q->headers[H_AUTHORIZATION], &out->token))
+        out->token = slice_of(NULL, 0); /* other credentials are somebody else's */
     if (flags & ROUTE_PURPOSE) {
         out->purpose = q->headers[H_PURPOSE];
         if (!out->purpose.n)
@@ -244,11 +267,13 @@ bool api_request(const struct http_request *q, struct buf *scratch, struct reque
     route_find(q->method, q->path, &m);
     *out = (struct request){.id = out->id, .op = m.route ? m.route->op : 0};
     buf_clear(scratch);
-    bool room = buf_reserve(scratch, SUBJECT_ID_BYTES_MAX * 3 + NAME_BYTES_MAX * 3) !=
-                NULL; /* slices stay in place */
+    bool room = buf_reserve(scratch, SUBJECT_ID_BYTES_MAX * 3 + NAME_BYTES_MAX * 3 +
+                                         q->headers[H_STATEMENT].n) != NULL; /* slices stay in place */
     const struct refusal *no = !m.route ? (m.allow[0] ? &wrong_method : &unknown_route) : NULL;
     if (!no)
         no = take_fields(q, m.route->flags, out);
+    if (!no && m.route->flags & ROUTE_STATEMENT)
+        no = room ? take_statement(q->headers[H_STATEMENT], scratch, out) : &no_statement;
     if (!no)
         no = room ? take_path(&m, scratch, out) : &bad_path;
     if (!no)

@@ -28,10 +28,13 @@ static const struct route routes[] = {
     {"GET", "/v1/subjects/{s}/consents", REQ_CONSENTS, ROUTE_TOKEN},
     {"DELETE", "/v1/subjects/{s}/consents/{n}", REQ_WITHDRAW, ROUTE_TOKEN | ROUTE_KEY},
     {"POST", "/v1/export", REQ_EXPORT, ROUTE_BODY},
+    {"GET", "/v1/subjects/{s}/history", REQ_HISTORY, ROUTE_STATEMENT | ROUTE_CURSOR | ROUTE_SIZE},
     {"GET", "/v1/party", REQ_WHOAMI, ROUTE_TOKEN},
+    {"GET", "/v1/ledger/receipt/{n}", REQ_RECEIPT, ROUTE_TOKEN},
+    {"GET", "/v1/ledger/proof/{n}", REQ_PROOF, ROUTE_TOKEN},
     {"GET", "/ledger/tile/rows/*", REQ_ROWS_FILE, ROUTE_TOKEN},
     {"GET", "/ledger/checkpoint*", REQ_LEDGER_FILE, 0},
-    {"GET", "/ledger/tile/*", REQ_LEDGER_FILE, 0},
+    {"GET", "/ledger/tile/*", REQ_LEDGER_FILE, ROUTE_TOKEN_MAYBE},
     {"POST", "/ledger/evidence", REQ_EVIDENCE, GATED | ROUTE_BODY},
 };
 

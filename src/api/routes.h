@@ -14,7 +14,10 @@ enum route_flag {
     ROUTE_FIELDS = 32,  /* ?fields=a,b, optional */
     ROUTE_KEY = 64,     /* Idempotency-Key, optional */
     ROUTE_UPLOAD = 256, /* an NDJSON body of any length, ?collection= and ?subject= (a field), all needed */
-    ROUTE_PATCH = 128,  /* a body of application/merge-patch+json (RFC 7396), needed */
+    ROUTE_STATEMENT = 512,    /* Bourn-Statement: a signed statement as base64url, needed; becomes the body */
+    ROUTE_SIZE = 1024,        /* ?size=, optional */
+    ROUTE_TOKEN_MAYBE = 2048, /* Authorization: Bearer, optional: a closed cell asks for it */
+    ROUTE_PATCH = 128,        /* a body of application/merge-patch+json (RFC 7396), needed */
 };
 
 struct route {

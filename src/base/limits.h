@@ -107,5 +107,12 @@
 #define IPC_KICK_EVERY 8 /* messages after which the other side is woken within a turn */
 #define IPC_MESSAGE_BYTES_MAX (32u << 20)
 #define COSIGNATURES_MAX 16
+#define SETTINGS_BYTES_MAX (16u << 10)         /* bourn.yaml */
+#define HISTORY_STATEMENT_AGE_S_MAX 900        /* a person's request for their history is good for so long */
+#define HISTORY_PAGE_ROWS_MAX 64               /* rows in one page of it */
+#define HISTORY_PAGE_BYTES_MAX (256u << 10)    /* a page ends behind the row that reaches this … */
+#define HISTORY_PAGE_READ_BYTES_MAX (1u << 20) /* … or for which so many bytes of others' rows were read */
+#define RECEIPT_BYTES_MAX 4096                 /* a receipt as text, with its signature */
+#define RECEIPTS_WAITING_MAX 1024              /* receipts that wait to be signed; more: 503 */
 
 #endif

@@ -1,6 +1,6 @@
 /* Statements that people sign: canonical JSON (RFC 8785), field names after ISO/IEC TS 27560 where it has
  * them. A statement is signed over SHA-256 of its canonical bytes. docs/formats/statements.md describes the
- * three kinds. */
+ * four kinds. */
 #ifndef BOURN_CONSENT_CONSENT_H
 #define BOURN_CONSENT_CONSENT_H
 
@@ -48,6 +48,12 @@ struct export_statement { /* asks for a copy of all that the cell holds about th
     uint64_t issued;
 };
 
+struct history_statement { /* asks for every row about the person; may be shown again while it is good */
+    struct slice origin;
+    uint8_t label[16];
+    uint64_t issued;
+};
+
 /* Re-writes any JSON text in canonical form (RFC 8785; numbers must be integers of at most 2^53). */
 enum bourn_err consent_canonical(struct slice json, struct buf *out) BOURN_MUST_USE;
 
@@ -62,6 +68,10 @@ enum bourn_err key_statement_get(struct slice canonical, struct arena *a,
 void export_statement_put(struct buf *out, const struct export_statement *s);
 enum bourn_err export_statement_get(struct slice canonical, struct arena *a,
                                     struct export_statement *s) BOURN_MUST_USE;
+
+void history_statement_put(struct buf *out, const struct history_statement *s);
+enum bourn_err history_statement_get(struct slice canonical, struct arena *a,
+                                     struct history_statement *s) BOURN_MUST_USE;
 
 /* SHA-256 of the canonical bytes: what is signed. */
 void consent_digest(uint8_t out[32], struct slice canonical);

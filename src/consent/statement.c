@@ -102,6 +102,15 @@ static const struct member export_members[] = {
     {.name = NULL},
 };
 
+static const struct member history_members[] = {
+    {"event_time", TIME, AT(history_statement, issued)},
+    {"origin", LINE, AT(history_statement, origin)},
+    {"pii_principal_id", HEX16, AT(history_statement, label)},
+    {"request", SCHEMA, .schema = "every row of the ledger about me"},
+    {"schema_version", SCHEMA, .schema = "bourn-history/1"},
+    {.name = NULL},
+};
+
 static void put_members(struct buf *out, const struct member *m, const uint8_t *s);
 
 static void put_value(struct buf *out, const struct member *m, const uint8_t *v)
@@ -384,4 +393,15 @@ enum bourn_err export_statement_get(struct slice canonical, struct arena *a, str
 {
     *s = (struct export_statement){0};
     return get(canonical, a, export_members, s);
+}
+
+void history_statement_put(struct buf *out, const struct history_statement *s)
+{
+    put_members(out, history_members, (const uint8_t *)s);
+}
+
+enum bourn_err history_statement_get(struct slice canonical, struct arena *a, struct history_statement *s)
+{
+    *s = (struct history_statement){0};
+    return get(canonical, a, history_members, s);
 }

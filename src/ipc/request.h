@@ -49,7 +49,11 @@ enum req_op {
     REQ_METRICS,      /* front (for its listener of its own), admin */
     REQ_EXPORT,       /* body: signed statement, which is the credential; number: page; answers NDJSON */
     REQ_ADMIN_SCRUB,  /* admin only; version: a number that stands for this scrub; number: where it goes on */
-    REQ_OP_MAX = REQ_ADMIN_SCRUB,
+    REQ_RECEIPT,      /* token; number: index of an entry of the party */
+    REQ_PROOF,        /* the same */
+    REQ_HISTORY, /* subject body: signed statement, which is the credential; number: index of the row that the
+                    page begins with, version: size of the tree that it is proved in */
+    REQ_OP_MAX = REQ_HISTORY,
 };
 enum req_sender { REQ_FROM_FRONT = 1, REQ_FROM_ADMIN = 2 };
 

@@ -48,6 +48,9 @@ enum ipc_type {
         3,        /* signer -> vault: size (8), root (32): the head it keeps, first message after start */
     IPC_SIGN = 4, /* vault -> signer: size (8), root (32), count (2), count * 32 proof */
     IPC_SIGNATURE = 5, /* signer -> vault: size (8), signature (64) */
+    IPC_RECEIPT =
+        6, /* vault -> signer: size (8), root (32), index (8), leaf (32), count (2), count * 32 proof */
+    IPC_RECEIPT_SIGNATURE = 7, /* signer -> vault: index (8), signature (64) */
 };
 
 #endif

@@ -232,6 +232,14 @@ enum bourn_err ledger_inclusion(struct ledger *l, uint64_t index, struct merkle_
     return merkle_prove_inclusion(index, l->size, ledger_read_node, l, proof, n);
 }
 
+enum bourn_err ledger_inclusion_at(struct ledger *l, uint64_t index, uint64_t size, struct merkle_hash *proof,
+                                   size_t *n)
+{
+    if (size > l->size)
+        return err_set(BOURN_E_NOT_FOUND, "the ledger has fewer than %llu entries", (unsigned long long)size);
+    return merkle_prove_inclusion(index, size, ledger_read_node, l, proof, n);
+}
+
 enum bourn_err ledger_publish(struct ledger *l, struct slice note)
 {
     enum bourn_err err = io_write_new(l->cell, "ledger/checkpoint", note, true);

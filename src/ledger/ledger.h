@@ -34,6 +34,9 @@ enum bourn_err ledger_consistency(struct ledger *l, uint64_t old, struct merkle_
                                   size_t *n) BOURN_MUST_USE;
 enum bourn_err ledger_inclusion(struct ledger *l, uint64_t index, struct merkle_hash *proof,
                                 size_t *n) BOURN_MUST_USE;
+/* The same for the tree of an earlier size. */
+enum bourn_err ledger_inclusion_at(struct ledger *l, uint64_t index, uint64_t size, struct merkle_hash *proof,
+                                   size_t *n) BOURN_MUST_USE;
 /* Writes ledger/checkpoint (a signed note) by rename, synced. Removes partials: those of hashes and entries
  * once the full file exists, those of rows once a wider one does, two checkpoints and 60 s after that. */
 enum bourn_err ledger_publish(struct ledger *l, struct slice note) BOURN_MUST_USE;
@@ -43,6 +46,14 @@ enum bourn_err ledger_publish(struct ledger *l, struct slice note) BOURN_MUST_US
  * BOURN_E_NOT_FOUND for others; BOURN_E_CORRUPT if a file is missing or cut. */
 enum bourn_err ledger_read(struct io_dir *cell, uint64_t index, uint64_t flushed_size, struct buf *entry,
                            struct buf *rows) BOURN_MUST_USE;
+/* Inclusion proofs in the tree of `size`, which was flushed, from the files alone; many at the cost of few
+ * where the entries lie close together. Safe beside the thread that writes. `cell` is borrowed. */
+struct ledger_prover;
+enum bourn_err ledger_prover_new(struct io_dir *cell, uint64_t size,
+                                 struct ledger_prover **out) BOURN_MUST_USE;
+void ledger_prover_free(struct ledger_prover *p);
+enum bourn_err ledger_prove(struct ledger_prover *p, uint64_t index, struct merkle_hash *proof,
+                            size_t *n) BOURN_MUST_USE;
 /* A file below the public prefix, for HTTP: "checkpoint", "tile/<L>/<N>[.p/<W>]", "tile/entries/<N>[.p/<W>]";
  * every other path is BOURN_E_NOT_FOUND. A partial that is gone is cut out of a wider file. BOURN_E_LIMIT if
  * the file is larger than the cap of `out`. Safe from another thread. */

@@ -39,6 +39,17 @@ enum bourn_err merkle_prove_consistency(uint64_t old, uint64_t size, merkle_read
                                         struct merkle_hash *proof, size_t *n) BOURN_MUST_USE;
 enum bourn_err merkle_root_at(uint64_t size, merkle_read read, void *ctx,
                               struct merkle_hash *out) BOURN_MUST_USE;
+/* Leaves that are all in memory, with the subtrees over them, for many proofs: the rows of an entry. */
+struct merkle_leaves {
+    struct merkle_hash *node; /* malloc: level 0, then the complete subtrees of level 1, 2, … */
+    size_t n;
+};
+/* Takes room for n leaves, which the caller writes into node[0..n-1]; then merkle_leaves_grow. */
+enum bourn_err merkle_leaves_init(struct merkle_leaves *l, size_t n) BOURN_MUST_USE;
+void merkle_leaves_grow(struct merkle_leaves *l);
+void merkle_leaves_release(struct merkle_leaves *l);
+enum bourn_err merkle_leaves_prove(struct merkle_leaves *l, size_t index, struct merkle_hash *proof,
+                                   size_t *n) BOURN_MUST_USE;
 bool merkle_verify_inclusion(uint64_t index, uint64_t size, const struct merkle_hash *leaf,
                              const struct merkle_hash *proof, size_t n, const struct merkle_hash *root);
 bool merkle_verify_consistency(uint64_t old, const struct merkle_hash *old_root, uint64_t size,
@@ -92,10 +103,34 @@ void merkle_note_sign_line(struct buf *out, const struct merkle_vkey *k, struct 
  * key; those of other keys are skipped. BOURN_E_FORMAT / BOURN_E_LIMIT / BOURN_E_CRYPTO. */
 enum bourn_err merkle_checkpoint_open(struct slice note, const struct merkle_vkey *log_key,
                                       struct merkle_checkpoint *out) BOURN_MUST_USE;
+/* Any signed note: verifies the log key's signature on it; *text is what is signed, with its last newline.
+ * The same errors. */
+enum bourn_err merkle_note_open(struct slice note, const struct merkle_vkey *log_key,
+                                struct slice *text) BOURN_MUST_USE;
 /* Verifies one cosignature/v1 of `witness` on an opened checkpoint's note; *time_s is its time.
  * BOURN_E_NOT_FOUND if there is none, BOURN_E_CRYPTO if it is not good. `signature` of its line is the time,
  * 8 bytes, and 64 bytes. */
 enum bourn_err merkle_cosignature_check(struct slice note, const struct merkle_vkey *witness,
                                         uint64_t *time_s) BOURN_MUST_USE;
+
+/* Receipts (docs/formats/receipts.md): the log's key says that its tree of `size` and `root` holds `leaf` at
+ * `index`. A signed note with a text of its own kind, which is no checkpoint. */
+struct merkle_receipt {
+    uint64_t index, size;
+    struct merkle_hash leaf, root;
+};
+void merkle_receipt_text(struct buf *out, struct slice origin, const struct merkle_receipt *r);
+/* Parses and verifies; the origin must be the name of the key. BOURN_E_FORMAT / _LIMIT / _CRYPTO. */
+enum bourn_err merkle_receipt_open(struct slice note, const struct merkle_vkey *log_key,
+                                   struct merkle_receipt *out) BOURN_MUST_USE;
+
+/* C2SP tlog-proof: index, inclusion proof, checkpoint. */
+void merkle_tlog_proof_put(struct buf *out, uint64_t index, const struct merkle_hash *proof, size_t n,
+                           struct slice checkpoint);
+/* Parses, verifies the checkpoint, and that its tree holds `leaf` at the proof's index: *out says where.
+ * BOURN_E_FORMAT / _LIMIT / _CRYPTO. */
+enum bourn_err merkle_tlog_proof_open(struct slice text, const struct merkle_vkey *log_key,
+                                      const struct merkle_hash *leaf,
+                                      struct merkle_receipt *out) BOURN_MUST_USE;
 
 #endif

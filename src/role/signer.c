@@ -171,6 +171,43 @@ static enum bourn_err sign(struct signer *s, struct slice message)
     return err;
 }
 
+/* A receipt says nothing that the head does not say: it is signed for the head that was signed last, and for
+ * what the proof shows to be in it. So no other root gets a signature this way, and no false receipt. */
+static enum bourn_err sign_receipt(struct signer *s, struct slice message)
+{
+    struct codec c = {message, true};
+    struct merkle_hash proof[MERKLE_PROOF_MAX];
+    struct merkle_receipt r = {.size = codec_number(&c, 8)};
+    struct slice root = codec_take(&c, 32);
+    r.index = codec_number(&c, 8);
+    struct slice leaf = codec_take(&c, 32);
+    size_t n = (size_t)codec_number(&c, 2);
+    struct slice hashes = codec_take(&c, n <= MERKLE_PROOF_MAX ? n * 32 : SIZE_MAX);
+    if (!codec_end(&c))
+        return err_set(BOURN_E_FORMAT, "vault sent a malformed request for a receipt");
+    memcpy(r.root.b, root.p, 32);
+    memcpy(r.leaf.b, leaf.p, 32);
+    for (size_t i = 0; i < n; i++)
+        memcpy(proof[i].b, hashes.p + i * 32, 32);
+    if (r.size != s->head.size || memcmp(r.root.b, s->head.root, 32) != 0)
+        return err_set(BOURN_E_DENIED, "a receipt for another tree than the one that was signed last");
+    if (!merkle_verify_inclusion(r.index, r.size, &r.leaf, proof, n, &r.root))
+        return err_set(BOURN_E_DENIED, "a receipt for an entry that is not in the tree that was signed");
+
+    struct buf text;
+    uint8_t answer[8 + CRYPTO_SIGNATURE_BYTES];
+    buf_init(&text, 1024);
+    merkle_receipt_text(&text, slice_str(s->vkey.name), &r);
+    enum bourn_err err = buf_check(&text);
+    if (err == BOURN_OK) {
+        be_put(answer, r.index, 8);
+        crypto_sign(answer + 8, buf_slice(&text), s->secret);
+        err = ring_send(s->ring, IPC_RECEIPT_SIGNATURE, slice_of(answer, sizeof answer));
+    }
+    buf_release(&text);
+    return err;
+}
+
 static enum bourn_err serve(struct signer *s, int control)
 {
     for (;;) {
@@ -178,9 +215,9 @@ static enum bourn_err serve(struct signer *s, int control)
         struct slice message;
         enum bourn_err err;
         while ((err = ring_receive(s->ring, &type, &message)) == BOURN_OK) {
-            if (type != IPC_SIGN)
+            if (type != IPC_SIGN && type != IPC_RECEIPT)
                 return err_set(BOURN_E_FORMAT, "vault sent a message of type %u, which it may not", type);
-            if ((err = sign(s, message)) != BOURN_OK)
+            if ((err = type == IPC_SIGN ? sign(s, message) : sign_receipt(s, message)) != BOURN_OK)
                 return err;
         }
         if (err != BOURN_E_NOT_FOUND || (err = ring_kick(s->ring)) != BOURN_OK)

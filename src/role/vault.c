@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "crypto/crypto.h"
+#include "merkle/merkle.h"
 #include "role/admin.h"
 #include "role/role.h"
 #include "sandbox/sandbox.h"
@@ -93,6 +94,35 @@ static enum bourn_err signer_sign(void *ctx, uint64_t size, const uint8_t root[3
     TRY(signer_wait(ctx, IPC_SIGNATURE, 72, &m));
     if (be_get(m.p, 8) != size) {
         err = err_set(BOURN_E_FORMAT, "the signer signed another size than was asked");
+        goto out;
+    }
+    memcpy(signature, m.p + 8, 64);
+    err = BOURN_OK;
+out:
+    buf_release(&b);
+    return err;
+}
+
+static enum bourn_err signer_receipt(void *ctx, const struct merkle_receipt *r,
+                                     const struct merkle_hash *proof, size_t proof_n, uint8_t signature[64])
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    struct buf b;
+    struct slice m;
+    buf_init(&b, 4096);
+    buf_put_be(&b, r->size, 8);
+    buf_put(&b, r->root.b, 32);
+    buf_put_be(&b, r->index, 8);
+    buf_put(&b, r->leaf.b, 32);
+    buf_put_be(&b, proof_n, 2);
+    for (size_t i = 0; i < proof_n; i++)
+        buf_put(&b, proof[i].b, 32);
+    TRY(buf_check(&b));
+    TRY(ring_send(ctx, IPC_RECEIPT, buf_slice(&b)));
+    TRY(ring_kick(ctx));
+    TRY(signer_wait(ctx, IPC_RECEIPT_SIGNATURE, 72, &m));
+    if (be_get(m.p, 8) != r->index) {
+        err = err_set(BOURN_E_FORMAT, "the signer signed the receipt of another entry than was asked");
         goto out;
     }
     memcpy(signature, m.p + 8, 64);
@@ -207,7 +237,7 @@ static enum bourn_err start(struct vault_role *x, const struct ring_fds *front, 
                             const char *cell)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct vault_signer how = {NULL, signer_head, signer_sign};
+    struct vault_signer how = {NULL, signer_head, signer_sign, signer_receipt};
     int lock;
     TRY(crypto_init());
     TRY(ring_open(front, &x->front));

@@ -43,6 +43,9 @@ void answer_withhold(struct answer *a)
     release_free(a->release);
     a->release = NULL;
     a->wait_signed = false;
+    wish_drop(a->wish);
+    a->wish = NULL;
+    a->later = NULL;
 }
 
 static void destroy(struct answer *a)
@@ -142,6 +145,19 @@ static enum bourn_err send_now(struct vault *v, struct answer *a)
     };
     v->answer(v->answer_ctx, a->route, &r);
     answer_free(a);
+    return BOURN_OK;
+}
+
+enum bourn_err answer_complete(struct vault *v, struct answer *a, bool *ready)
+{
+    enum bourn_err err = a->later(v, a, ready);
+    if (!err || err == BOURN_E_IO || err == BOURN_E_INTERNAL)
+        return err;
+    log_error("%s", err_text());
+    answer_withhold(a);
+    answer_problem(a, 500, "record_damaged",
+                   "what the ledger's files hold does not check; the operator was told");
+    *ready = true;
     return BOURN_OK;
 }
 

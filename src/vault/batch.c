@@ -199,10 +199,16 @@ static enum bourn_err answer_durable(struct vault *v, bool *urgent)
     for (struct answer *a = v->answers; a; a = next) {
         next = a->next;
         a->next = NULL;
-        if (a->wait_signed) {
+        bool ready = !a->wait_signed && !a->later;
+        if (a->later) {
+            enum bourn_err err = answer_complete(v, a, &ready);
+            if (err)
+                return err;
+        }
+        if (!ready) {
             a->next = v->waiting;
             v->waiting = a;
-            *urgent = true;
+            *urgent = *urgent || a->wait_signed;
             continue;
         }
         enum bourn_err err = answer_pass(v, a);

@@ -281,11 +281,7 @@ static bool accept_signature(const struct subject *s, const struct signed_statem
     x->key = NULL;
     if (!ss->signature.n)
         return true;
-    for (size_t i = 0; i < s->person.keys_n; i++) {
-        const struct person_key *k = &s->person.keys[i];
-        if (k->ended == UINT64_MAX && k->known && slice_eq(slice_of(k->public_key, 32), ss->public_key))
-            x->key = k;
-    }
+    x->key = subject_key_live(s, ss->public_key);
     if (!x->key) {
         answer_problem(a, 403, "key_unknown", "the signing key is not enrolled for this person");
         return false;

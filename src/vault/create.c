@@ -80,8 +80,9 @@ static enum bourn_err write_folders(const char *path, const struct vault_genesis
                                                  JOURNAL_SEGMENTS_MAX, JOURNAL_SEGMENTS_RESERVED};
     static const char yaml[] =
         "# Operational settings of this cell. Nothing here changes a verdict: what the gate reads is\n"
-        "# in the ledger.\n"
-        "version: 1\n";
+        "# in the ledger. It is read when the cell is served.\n"
+        "version: 1\n"
+        "entries: public    # or closed: then the bundles of entries are for auditors alone\n";
     struct io_dir *cell = NULL, *sub = NULL;
     TRY(io_dir_open(path, &cell));
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {

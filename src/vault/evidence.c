@@ -212,13 +212,41 @@ static enum bourn_err not_published(void)
     return err_set(BOURN_E_NOT_FOUND, "no checkpoint needs this file");
 }
 
+/* Whether the file may leave: in a closed cell the entries are for auditors. False with the answer made. */
+static enum bourn_err may_leave(struct vault *v, const struct request *r, bool entries, struct answer *a,
+                                bool *may)
+{
+    const struct gate_party *p = NULL;
+    *may = !v->settings.entries_closed || !entries;
+    if (*may)
+        return BOURN_OK;
+    enum bourn_err err = r->token.n ? token_party(v, r->token, &p) : BOURN_OK;
+    *may = p && p->rights & RIGHT_AUDIT;
+    if (!r->token.n)
+        answer_problem(a, 401, "token_required",
+                       "the entries of this cell are closed: send an auditor's token");
+    else if (!p)
+        answer_problem(a, 401, "token_invalid", "the token is unknown, expired or revoked");
+    else if (!*may)
+        answer_problem(a, 403, "right_missing", "the party's rights do not include this operation");
+    return err;
+}
+
 enum bourn_err handle_ledger_file(struct vault *v, const struct request *r, const struct gate_party *p,
                                   struct answer *a)
 {
+    static const char bundles[] = "tile/entries/";
+    static const size_t n = sizeof bundles - 1;
+    bool checkpoint = slice_is(r->path, "checkpoint"), may;
+    bool entries = r->path.n >= n && memcmp(r->path.p, bundles, n) == 0;
     (void)p;
-    bool checkpoint = slice_is(r->path, "checkpoint");
-    enum bourn_err err = is_published(v, r->path) ? ledger_file(v->cell, r->path, &a->body) : not_published();
-    return send_file(a, err, checkpoint, !checkpoint);
+    if (!is_published(v, r->path))
+        return send_file(a, not_published(), checkpoint, false);
+    enum bourn_err err = may_leave(v, r, entries, a, &may);
+    if (err || !may)
+        return err;
+    bool keep = !checkpoint && !(entries && v->settings.entries_closed); /* nobody on the way keeps those */
+    return send_file(a, ledger_file(v->cell, r->path, &a->body), checkpoint, keep);
 }
 
 /* r->number: the first byte wanted. What does not fit one answer goes on in the next. */

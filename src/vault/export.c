@@ -85,17 +85,6 @@ static bool statement_ok(struct vault *v, struct slice body, struct copy *c, str
     return true;
 }
 
-static const struct person_key *signing_key(const struct copy *c)
-{
-    for (size_t i = 0; i < c->s.person.keys_n; i++) {
-        const struct person_key *k = &c->s.person.keys[i];
-        if (k->ended == UINT64_MAX && k->known &&
-            slice_eq(slice_of(k->public_key, 32), c->signed_by.public_key))
-            return k;
-    }
-    return NULL;
-}
-
 /* The person, if a live key of theirs signed. Unknown and erased people, other people's keys and bad
  * signatures get one answer for the same work: *found is false then. c->s is to be released by the caller if
  * it is true. */
@@ -109,7 +98,7 @@ static enum bourn_err find_person(struct vault *v, struct copy *c, struct answer
     hex_put(&id, slice_of(c->said.label, 16));
     enum bourn_err err = subject_find_alike(v, buf_slice(&id), &c->s);
     buf_release(&id);
-    *found = err == BOURN_OK && good && (c->key = signing_key(c)) != NULL;
+    *found = err == BOURN_OK && good && (c->key = subject_key_live(&c->s, c->signed_by.public_key)) != NULL;
     if (err == BOURN_OK && !*found)
         subject_release(&c->s);
     if (err && err != BOURN_E_NOT_FOUND)

@@ -56,7 +56,10 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_IDENTIFIER] = {handle_identifier, NEEDS_TOKEN | CHANGES, RIGHT_WRITE},
     [REQ_ADMIN_STATUS] = {handle_status, 0, 0},
     [REQ_METRICS] = {handle_metrics, 0, 0},
-    [REQ_EXPORT] = {handle_export, DISCLOSES, 0}, /* the statement's signature is the credential */
+    [REQ_EXPORT] = {handle_export, DISCLOSES, 0},     /* the statement's signature is the credential */
+    [REQ_RECEIPT] = {handle_receipt, NEEDS_TOKEN, 0}, /* whose entry it is decides */
+    [REQ_PROOF] = {handle_proof, NEEDS_TOKEN, 0},
+    [REQ_HISTORY] = {handle_history, 0, 0}, /* the same; rows alone leave, which are the person's to see */
     [REQ_ADMIN_PARTY] = {handle_party, CHANGES, 0},
     [REQ_ADMIN_PARTY_END] = {handle_party_end, RELIEVES, 0},
     [REQ_ADMIN_PARTIES] = {handle_parties, 0, 0},
@@ -67,8 +70,7 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_ADMIN_SCRUB] = {handle_scrub, 0, 0},
 };
 
-/* The token's party, or NULL: unknown, expired and ended are one answer. */
-static enum bourn_err token_party(struct vault *v, struct slice token, const struct gate_party **out)
+enum bourn_err token_party(struct vault *v, struct slice token, const struct gate_party **out)
 {
     uint8_t hash[32];
     struct slice value;

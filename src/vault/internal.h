@@ -42,6 +42,9 @@ struct subject {
     uintptr_t near; /* where the sealed state lay in the store: a hint, see known.h */
 };
 
+struct vault;
+struct answer;
+
 /* --- answers
  * ------------------------------------------------------------------------------------------------ */
 
@@ -99,6 +102,9 @@ struct answer_pool { /* those that are not in use keep their memory */
     struct answer *first;
     size_t n;
 };
+struct wish;
+/* Completes an answer that has to wait for the ledger's files or the signer; *ready false: not yet. */
+typedef enum bourn_err answer_later(struct vault *v, struct answer *a, bool *ready);
 struct answer {
     struct answer_pool *pool;
     struct answer *next;
@@ -108,11 +114,15 @@ struct answer {
     uint32_t status, type, immutable;
     const char *code; /* static words */
     struct buf detail, missing, body;
-    struct release *release;   /* NULL: body is complete */
-    bool wait_signed;          /* released once a checkpoint covers `receipt` */
-    uint64_t deadline_ms;      /* monotonic; of waiting for the signature */
-    uint64_t hold_ns;          /* not 0: leaves a multiple of this after taken_ns, see answer_hold */
-    uint64_t taken_ns, due_ns; /* monotonic: its turn began; it leaves (once held) */
+    struct release *release;    /* NULL: body is complete */
+    bool wait_signed;           /* released once a checkpoint covers `receipt` */
+    answer_later *later;        /* or until this completes it; such an answer has no entry of its own */
+    struct wish *wish;          /* its receipt, while that is signed */
+    uint8_t label[16];          /* history: of the person, … */
+    uint64_t about, from, size; /* … whose number is `about`; the first row, the tree that it is proved in */
+    uint64_t deadline_ms;       /* monotonic; of waiting */
+    uint64_t hold_ns;           /* not 0: leaves a multiple of this after taken_ns, see answer_hold */
+    uint64_t taken_ns, due_ns;  /* monotonic: its turn began; it leaves (once held) */
 };
 
 /* --- refusals, counted
@@ -150,6 +160,11 @@ struct known_token {
     uint64_t party, expires; /* expires 0: none */
 };
 
+struct settings { /* bourn.yaml */
+    unsigned version;
+    bool entries_set, entries_closed; /* closed: bundles of entries are for auditors */
+};
+
 struct worker;
 struct vault {
     vault_answer answer;
@@ -163,6 +178,7 @@ struct vault {
     struct known *known;
     struct world *world;
     struct worker *worker;
+    struct settings settings;
     struct crypto_mac id_mac;    /* HMAC of identifiers */
     struct crypto_mac blind_mac; /* HMAC of searchable values */
     struct buf vkey;             /* text of ledger.vkey */
@@ -226,6 +242,9 @@ void answer_hold(struct answer *a, size_t names);
 /* Holds it if its time has to come first, or else sends it: decrypts if needed, hands the reply to the owner,
  * frees the answer. */
 enum bourn_err answer_pass(struct vault *v, struct answer *a) BOURN_MUST_USE;
+
+/* Asks a->later once more; what it cannot complete becomes a problem, and is ready. */
+enum bourn_err answer_complete(struct vault *v, struct answer *a, bool *ready) BOURN_MUST_USE;
 
 /* release.c */
 enum bourn_err release_new(struct vault *v, enum release_form form, const struct world_collection *c,
@@ -298,6 +317,8 @@ enum bourn_err subject_save(struct vault *v, struct subject *s) BOURN_MUST_USE; 
  * bytes, or, NULL, of others. */
 enum bourn_err subject_collection_key(struct subject *s, uint32_t number, const uint8_t *fresh,
                                       const uint8_t **key, bool *made) BOURN_MUST_USE;
+/* The person's living key with these bytes, or NULL. */
+const struct person_key *subject_key_live(const struct subject *s, struct slice public_key);
 bool subject_id_opaque(struct slice id); /* one that bourn gave out; no new person can have it */
 void subject_id_key(const struct vault *v, struct slice id, uint8_t out[32]);
 /* Seals salt and evidence of entry `index`, and gives the commitment for the row. */
@@ -359,6 +380,29 @@ enum bourn_err blind_drop(struct vault *v, struct slice blinds,
 /* export.c: forgets how far a person's copy has come; for erasure. */
 enum bourn_err export_forget(struct vault *v, const struct subject *s) BOURN_MUST_USE;
 
+/* receipt.c: what proofs are made of. The published checkpoint: `note` holds it, and *cp borrows from that.
+ */
+struct merkle_checkpoint;
+enum bourn_err checkpoint_published(struct vault *v, struct buf *note,
+                                    struct merkle_checkpoint *cp) BOURN_MUST_USE;
+/* Appends ["base64",…] of hashes; {"index","row","proof"} of row i of a group, whose leaves stand in `tree`.
+ */
+struct merkle_leaves;
+void hashes_put(struct buf *out, const struct merkle_hash *h, size_t n);
+enum bourn_err row_put(struct buf *out, struct merkle_leaves *tree, size_t i,
+                       struct slice row) BOURN_MUST_USE;
+/* The tree over the rows of an entry (a rows_next stream). The caller releases it, after an error too. */
+enum bourn_err rows_tree(struct slice group, struct merkle_leaves *out) BOURN_MUST_USE;
+void base64_member(struct buf *out, const char *before,
+                   struct slice bytes); /* before, "base64" with quotes */
+
+/* settings.c: bourn.yaml. BOURN_E_FORMAT names the line. */
+enum bourn_err settings_parse(struct slice text, struct settings *out) BOURN_MUST_USE;
+enum bourn_err settings_read(struct io_dir *cell, struct settings *out) BOURN_MUST_USE;
+
+/* handle.c: the token's party, or NULL: unknown, expired and ended are one answer. */
+enum bourn_err token_party(struct vault *v, struct slice token, const struct gate_party **out) BOURN_MUST_USE;
+
 /* retention.c: deletes a bounded number of records whose time is over, each in an `expired` entry. */
 enum bourn_err expire(struct vault *v) BOURN_MUST_USE;
 
@@ -414,7 +458,8 @@ handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
 handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
-handler handle_notice, handle_pack, handle_metrics, handle_export, handle_scrub;
+handler handle_notice, handle_pack, handle_metrics, handle_export, handle_scrub, handle_receipt, handle_proof,
+    handle_history;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
 
 /* scrub.h: after a batch is durable; and when what was staged is gone. */
@@ -446,6 +491,22 @@ enum bourn_err restored_check(struct vault *v, uint64_t files_size, uint64_t low
 enum bourn_err restored_checkpoint(struct io_dir *cell, const char *path, const struct merkle_vkey *key,
                                    uint64_t *size, uint8_t root[32]) BOURN_MUST_USE;
 
+/* desk.c: receipts that wait to be signed. A wish is the vault's thread's until it drops it. */
+struct desk;
+struct desk *desk_new(void); /* NULL: out of memory */
+void desk_free(struct desk *d);
+enum bourn_err desk_put(struct desk *d, uint64_t index, const struct merkle_hash *leaf,
+                        struct wish **out) BOURN_MUST_USE;
+bool desk_waiting(struct desk *d);
+typedef enum bourn_err (*desk_sign)(void *ctx, uint64_t index, const struct merkle_hash *leaf,
+                                    struct buf *note);
+/* In the worker's thread: signs what waits. BOURN_E_CORRUPT is of one entry; other errors end it. */
+enum bourn_err desk_serve(struct desk *d, desk_sign sign, void *ctx) BOURN_MUST_USE;
+bool wish_done(const struct wish *x);
+enum bourn_err wish_note(const struct wish *x,
+                         struct slice *note) BOURN_MUST_USE; /* once done; until dropped */
+void wish_drop(struct wish *x);                              /* NULL is allowed */
+
 /* worker.c: the thread that writes the ledger's files and asks the signer. */
 enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker **out,
                           uint64_t *files_sequence, uint64_t *files_size) BOURN_MUST_USE;
@@ -458,6 +519,11 @@ struct merkle_hash;
 void worker_root(const struct worker *w, struct merkle_hash *root); /* over them, before it runs */
 uint64_t worker_size(const struct worker *w); /* entries that the files hold or will hold after recovery */
 void worker_free(struct worker *w);           /* writes what waits, joins */
+/* Asks the worker for the receipt of an entry below signed_size with this leaf; its descriptor tells when it
+ * is done. BOURN_E_LIMIT if too many wait. */
+struct merkle_hash;
+enum bourn_err worker_receipt(struct worker *w, uint64_t index, const struct merkle_hash *leaf,
+                              struct wish **out) BOURN_MUST_USE;
 int worker_wait_fd(const struct worker *w);
 /* The mark of the ledger's files, before they are opened: that removes what lies beyond. */
 enum bourn_err worker_mark(struct io_dir *cell, uint64_t *size, uint64_t *sequence) BOURN_MUST_USE;

@@ -223,6 +223,7 @@ static enum bourn_err open_parts(struct vault *v, const char *path)
     uint8_t id_key[32];
     TRY(io_dir_open(path, &v->cell));
     TRY(io_dir_at(v->cell, "journal", false, &v->cell_journal));
+    TRY(settings_read(v->cell, &v->settings));
     TRY(read_origin(v));
     TRY(slots_open(v->cell, v->origin, &v->slots));
     slots_derive(v->slots, "identifiers", id_key);
@@ -249,10 +250,10 @@ static void free_answers(struct answer *a)
 static void free_all(struct vault *v)
 {
     scrub_drop(v);
-    worker_free(v->worker);
-    free_answers(v->waiting);
+    free_answers(v->waiting); /* before the worker, whose thread may be about to sign their receipts */
     free_answers(v->answers);
     free_answers(v->held);
+    worker_free(v->worker);
     if (v->journal)
         journal_close(v->journal);
     if (v->store)
@@ -379,6 +380,30 @@ static void release_journal(struct vault *v, const struct worker_state *ws)
     journal_release(v->journal, ws->files_sequence < low ? ws->files_sequence : low);
 }
 
+/* Whether a waiting answer may leave now: what it waited for is there, or its time is over. */
+static enum bourn_err still_waits(struct vault *v, struct answer *a, const struct worker_state *ws,
+                                  bool *ready)
+{
+    bool late = v->now_ms >= a->deadline_ms;
+    if (a->later) {
+        enum bourn_err err = answer_complete(v, a, ready);
+        if (err == BOURN_OK && !*ready && late) {
+            answer_withhold(a);
+            answer_problem(a, 503, "checkpoint_late", "the ledger's signer is late: try again");
+            *ready = true;
+        }
+        return err;
+    }
+    bool covered = a->receipt < ws->signed_size;
+    *ready = covered || late;
+    if (!covered && late) { /* logged, but never released: the ledger says more than happened */
+        answer_withhold(a);
+        answer_problem(a, 503, "checkpoint_late",
+                       "the checkpoint over this disclosure is late: nothing was released; try again");
+    }
+    return BOURN_OK;
+}
+
 enum bourn_err vault_published(struct vault *v)
 {
     struct worker_state ws;
@@ -390,18 +415,15 @@ enum bourn_err vault_published(struct vault *v)
     metrics_published(v, ws.signed_size);
     for (struct answer *a = v->waiting; a; a = next) {
         next = a->next;
-        if (a->receipt >= ws.signed_size && v->now_ms < a->deadline_ms) {
+        bool ready = false;
+        enum bourn_err err = still_waits(v, a, &ws, &ready);
+        if (err == BOURN_OK && !ready) {
             a->next = still;
             still = a;
             continue;
         }
-        if (a->receipt >=
-            ws.signed_size) { /* logged, but never released: the ledger says more than happened */
-            answer_withhold(a);
-            answer_problem(a, 503, "checkpoint_late",
-                           "the checkpoint over this disclosure is late: nothing was released; try again");
-        }
-        enum bourn_err err = answer_pass(v, a);
+        if (err == BOURN_OK)
+            err = answer_pass(v, a);
         if (err)
             return err;
     }

@@ -234,6 +234,16 @@ enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
     return subject_find_ref(v, id, &ref, s);
 }
 
+const struct person_key *subject_key_live(const struct subject *s, struct slice public_key)
+{
+    for (size_t i = 0; i < s->person.keys_n; i++) {
+        const struct person_key *k = &s->person.keys[i];
+        if (k->ended == UINT64_MAX && k->known && slice_eq(slice_of(k->public_key, 32), public_key))
+            return k;
+    }
+    return NULL;
+}
+
 void subject_decoy(struct vault *v)
 {
     struct subject other;

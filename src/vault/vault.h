@@ -6,6 +6,8 @@
 #include "ipc/request.h"
 
 struct vault;
+struct merkle_receipt;
+struct merkle_hash;
 
 struct vault_pack {
     struct slice yaml, rules;
@@ -75,6 +77,9 @@ struct vault_signer {
     enum bourn_err (*head)(void *ctx, uint64_t *size, uint8_t root[32]);
     enum bourn_err (*sign)(void *ctx, uint64_t size, const uint8_t root[32], const uint8_t *proof,
                            size_t proof_n, uint8_t signature[64]);
+    /* Of merkle_receipt_text; the proof leads from the leaf to the root, which must be those signed last. */
+    enum bourn_err (*receipt)(void *ctx, const struct merkle_receipt *r, const struct merkle_hash *proof,
+                              size_t proof_n, uint8_t signature[64]);
 };
 /* Starts the worker thread (after the sandbox is entered). */
 enum bourn_err vault_start(struct vault *v, const struct vault_signer *signer) BOURN_MUST_USE;

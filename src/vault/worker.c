@@ -34,6 +34,8 @@ struct worker {
     size_t at, frame_end;    /* what of it is appended; a full disk may stop anywhere, and it goes on there */
     uint64_t frame_sequence; /* of the frame that `at` lies in */
 
+    struct desk *desk; /* receipts that are wanted */
+
     pthread_t thread;
     bool running;
     int event;
@@ -189,6 +191,8 @@ enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker
     pthread_condattr_destroy(&attr);
     buf_init(&w->queue, QUEUE_BYTES_MAX);
     buf_init(&w->batch, QUEUE_BYTES_MAX);
+    if (!(w->desk = desk_new()))
+        TRY(err_set(BOURN_E_MEMORY, "out of memory for the ledger worker"));
     TRY(io_read_all(cell, "ledger.vkey", &vkey));
     while (vkey.n && vkey.p[vkey.n - 1] == '\n')
         vkey.n--;
@@ -232,25 +236,86 @@ uint64_t worker_size(const struct worker *w)
     return ledger_size(w->ledger);
 }
 
+static void tell(struct worker *w)
+{
+    uint64_t one = 1;
+    if (write(w->event, &one, sizeof one) < 0)
+        log_error("%s", err_text());
+}
+
 static void fail(struct worker *w)
 {
     pthread_mutex_lock(&w->mutex);
     w->state.failed = true;
     snprintf(w->why, sizeof w->why, "%s", err_text());
     pthread_mutex_unlock(&w->mutex);
-    uint64_t one = 1;
-    if (write(w->event, &one, sizeof one) < 0)
-        log_error("%s", err_text());
+    tell(w);
+}
+
+/* One receipt, for the tree that was signed last. It is checked here first: the signer takes a false one for
+ * a broken vault. */
+struct signed_head {
+    struct worker *w;
+    uint64_t size;
+};
+
+static enum bourn_err sign_receipt(void *ctx, uint64_t index, const struct merkle_hash *leaf,
+                                   struct buf *note)
+{
+    enum bourn_err err = BOURN_E_INTERNAL;
+    const struct signed_head *head = ctx;
+    struct worker *w = head->w;
+    struct merkle_receipt r = {.index = index, .size = head->size, .leaf = *leaf};
+    struct merkle_hash proof[MERKLE_PROOF_MAX];
+    uint8_t signature[CRYPTO_SIGNATURE_BYTES];
+    size_t n = 0;
+    TRY(ledger_root_at(w->ledger, r.size, &r.root));
+    TRY(ledger_inclusion_at(w->ledger, index, r.size, proof, &n));
+    if (!merkle_verify_inclusion(index, r.size, leaf, proof, n, &r.root))
+        return err_set(BOURN_E_CORRUPT, "entry %llu of the ledger's files is not the one that was signed",
+                       (unsigned long long)index);
+    TRY(w->signer.receipt(w->signer.ctx, &r, proof, n, signature));
+    merkle_receipt_text(note, slice_str(w->key.name), &r);
+    if (!crypto_verify(signature, buf_slice(note), w->key.key))
+        return err_set(BOURN_E_CRYPTO, "the signer's receipt does not verify under ledger.vkey");
+    buf_put_str(note, "\n");
+    merkle_note_sign_line(note, &w->key, slice_of(signature, sizeof signature));
+    err = buf_check(note);
+out:
+    return err == BOURN_E_NOT_FOUND ? BOURN_E_CORRUPT : err;
+}
+
+/* Signs the receipts that are wanted; the mutex is held before and after. */
+static enum bourn_err serve_desk(struct worker *w, uint64_t head)
+{
+    struct signed_head ctx = {w, head};
+    pthread_mutex_unlock(&w->mutex);
+    enum bourn_err err = desk_serve(w->desk, sign_receipt, &ctx);
+    tell(w);
+    pthread_mutex_lock(&w->mutex);
+    return err;
+}
+
+enum bourn_err worker_receipt(struct worker *w, uint64_t index, const struct merkle_hash *leaf,
+                              struct wish **out)
+{
+    enum bourn_err err = desk_put(w->desk, index, leaf, out);
+    pthread_mutex_lock(&w->mutex);
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mutex);
+    return err;
 }
 
 /* Waits until there is work and it is due: at once if urgent, else CHECKPOINT_INTERVAL_MS / 2 after the last
  * checkpoint; a second after a full disk. Takes the queue, unless what was taken before is not through yet.
- * False when told to stop and nothing is left. */
-static bool take(struct worker *w, uint64_t last_ms, bool retry)
+ * False when told to stop and nothing is left. Receipts are signed while it waits. */
+static bool take(struct worker *w, uint64_t last_ms, bool retry, uint64_t head, enum bourn_err *err)
 {
     uint64_t due = last_ms + (retry ? 1000 : CHECKPOINT_INTERVAL_MS / 2);
     pthread_mutex_lock(&w->mutex);
     for (;;) {
+        if (desk_waiting(w->desk) && (*err = serve_desk(w, head)) != BOURN_OK)
+            break;
         uint64_t now = clock_mono_ms();
         bool work = w->queue.n || retry;
         if (w->stop || (work && (now >= due || (w->urgent && !retry))))
@@ -262,7 +327,7 @@ static bool take(struct worker *w, uint64_t last_ms, bool retry)
             pthread_cond_wait(&w->wake, &w->mutex);
         }
     }
-    bool go = w->queue.n || retry;
+    bool go = *err == BOURN_OK && (w->queue.n || retry);
     if (w->batch.n == 0) {
         struct buf empty = w->batch; /* swap: both keep their memory */
         w->batch = w->queue;
@@ -278,8 +343,9 @@ static void *run(void *arg)
     struct worker *w = arg;
     uint64_t last_ms = 0, head = w->state.signed_size;
     bool retry = false;
-    while (take(w, last_ms, retry)) {
-        enum bourn_err err = append_batch(w);
+    enum bourn_err err = BOURN_OK;
+    while (take(w, last_ms, retry, head, &err)) {
+        err = append_batch(w);
         if (err == BOURN_OK)
             err = flush(w);
         if (err == BOURN_OK)
@@ -292,13 +358,15 @@ static void *run(void *arg)
             w->state.full = true;
             bool stop = w->stop;
             pthread_mutex_unlock(&w->mutex);
+            err = BOURN_OK;
             if (stop)
                 break;
         } else if (err) {
-            fail(w);
             break;
         }
     }
+    if (err)
+        fail(w);
     return NULL;
 }
 
@@ -391,6 +459,7 @@ void worker_free(struct worker *w)
         close(w->event);
     buf_release(&w->queue);
     buf_release(&w->batch);
+    desk_free(w->desk);
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->mutex);
     free(w);

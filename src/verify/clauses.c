@@ -113,8 +113,9 @@ void clauses_settle(struct replay *v)
     for (unsigned c = 0; c < VERIFY_CLAUSES; c++) {
         const struct verify_clause_count *n = &r->count[c];
         bool erased = n->erased[0] || n->erased[1] || n->erased[2] || n->erased[3];
-        /* The operator holds the log's key: without an earlier head it may have written another log. */
-        bool needs_head = (c == CLAUSE_V1 || c == CLAUSE_S1) && r->heads == 0;
+        /* The operator holds the log's key: without an earlier head or receipt it may have written another
+         * log. */
+        bool needs_head = (c == CLAUSE_V1 || c == CLAUSE_S1) && r->heads + r->receipts == 0;
         /* What came behind an unreadable place may have spoken for any clause. */
         bool cut = r->error[0] && c != CLAUSE_P0;
         r->verdict[c] = n->violated                 ? VERDICT_VIOLATED

@@ -114,6 +114,7 @@ struct replay {
     struct merkle_hash before_continued; /* root of the entries before the last `continued` one */
     struct merkle_checkpoint *heads;     /* the earlier ones, opened */
     struct foreign_head *foreign; /* those that another key signed: of a log that this one continues? */
+    uint64_t kept_next;           /* nothing kept speaks of entries before */
     uint64_t size, index;         /* of the checkpoint; of the entry at hand */
     const struct entry *entry;
     struct slice bytes;
@@ -169,6 +170,11 @@ struct foreign_head {
 };
 bool continued_head(struct replay *v, size_t i); /* false if it is no checkpoint at all */
 void continued_heads_at(struct replay *v, uint64_t size);
+
+/* receipt.c: what receipts and proofs say of the entry at hand (its leaf) and of the tree that ends with it;
+ * at the end, of entries that are not there. */
+void kept_check(struct replay *v, const struct merkle_hash *leaf);
+void kept_missing(struct replay *v);
 
 /* statement.c: the evidence of a row. */
 enum bourn_err statement_check(struct replay *v, const struct row *r, struct subject *s) BOURN_MUST_USE;

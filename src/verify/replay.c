@@ -107,6 +107,7 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
     if (err != BOURN_OK)
         return err;
     check_heads(v, v->tree.edge.size);
+    kept_check(v, &leaf);
     v->rep->entries++;
     arena_reset(&v->entry_arena);
     err = entry_decode(bytes, &v->entry_arena, &e);
@@ -315,6 +316,7 @@ static enum bourn_err replay(struct replay *v)
     TRY(replay_to(v, &cp));
     TRY(catch_up(v));
     TRY(continued_check(v));
+    kept_missing(v);
     if (v->o->save_head && v->rep->count[CLAUSE_S1].violated + v->rep->count[CLAUSE_V1].violated == 0)
         buf_put_slice(v->o->save_head, buf_slice(&v->note));
 out:

@@ -31,7 +31,7 @@ static const char *why(const struct verify_report *r, unsigned c)
     if (r->verdict[c] == VERDICT_NOT_PROVABLE && r->count[c].unpinned)
         return "decided under a pack that is not pinned";
     if (r->verdict[c] == VERDICT_NOT_PROVABLE)
-        return "the operator holds the log's key: give an earlier head";
+        return "the operator holds the log's key: give an earlier head or a receipt";
     if (c == CLAUSE_S1 && r->verdict[c] == VERDICT_HOLDS)
         return "of the ledger; the stored records are held against it by `bourn scrub`";
     if (r->verdict[c] == VERDICT_NOT_EXAMINED && r->error[0])
@@ -106,6 +106,9 @@ void verify_report_text(struct buf *out, const struct verify_report *r)
             buf_printf(out, "continues    %s, from entry %llu on; that log had %llu%s\n", r->continues,
                        ull(r->continues_at), ull(r->continues_known),
                        r->continues_known > r->continues_at ? ": those in between are missing here" : "");
+        if (r->receipts)
+            buf_printf(out, "receipts     %llu kept receipts and proofs, all in this log\n",
+                       ull(r->receipts));
     }
     put_coverage(out, r);
     buf_put_str(out, "\n");
@@ -209,7 +212,8 @@ void verify_report_json(struct buf *out, const struct verify_report *r)
         json_text(out, r->origin);
         buf_printf(out, ",\"size\":%llu,\"root\":\"", ull(r->size));
         base64_put(out, slice_of(r->root.b, 32));
-        buf_printf(out, "\",\"earlier_heads\":%llu,\"continues\":", ull(r->heads));
+        buf_printf(out, "\",\"earlier_heads\":%llu,\"receipts\":%llu,\"continues\":", ull(r->heads),
+                   ull(r->receipts));
         if (r->continues[0]) {
             buf_put_str(out, "{\"origin\":");
             json_put_string(out, slice_str(r->continues));

@@ -104,8 +104,9 @@ static enum bourn_err get(struct source *s, const char *path, struct buf *out)
         n = snprintf(s->place, sizeof s->place, "%s/%s", s->base, path);
     if (n < 0 || (size_t)n >= sizeof s->place)
         return err_set(BOURN_E_LIMIT, "the path of %s is too long", path);
+    bool entries = strncmp(path, "tile/entries/", 13) == 0; /* which a cell may close */
     if (s->http && !(rows && s->o->rows))
-        return http(s, s->place, rows, NULL, out);
+        return http(s, s->place, rows || entries, NULL, out);
     return read_file(s, s->place, out);
 }
 

@@ -75,6 +75,7 @@ struct verify_report {
     uint64_t heads;                              /* earlier heads that this log extends */
     char continues[MERKLE_ORIGIN_BYTES_MAX + 1]; /* the log that it goes on for; empty: none */
     uint64_t continues_at, continues_known;      /* from which entry on; entries that that one had */
+    uint64_t receipts;                           /* kept receipts and proofs whose entry and tree are in it */
     uint64_t people, erased_people;
     uint64_t disclosures, transfers;       /* rows: one a person; those that cross the market's border */
     uint64_t by_grade[6];                  /* disclosures by enum grade of the basis */
@@ -100,12 +101,20 @@ struct verify_options {
     const char *continues, *continues_rows; /* a copy of the log that this one continues; NULL: not given */
     const struct slice *heads;              /* earlier signed checkpoints */
     size_t heads_n;
+    const struct merkle_receipt *kept; /* receipts and proofs from earlier, opened: what the log's key said */
+    size_t kept_n;
     struct buf *save_head; /* gets the checkpoint as it was read if the tree under it is sound; NULL */
 };
 
 /* Replays. Fails (with err_text) only where nothing can be said at all: out of memory, a wrong option. What
  * cannot be read stands in out->error, what is wrong in out->finding. */
 enum bourn_err verify_run(const struct verify_options *o, struct verify_report *out) BOURN_MUST_USE;
+
+/* Checks what GET /v1/ledger/proof/{index} answered, offline: the entry is in the tree that the log's key
+ * signed, each row is one of the entry's, and all of them are there. *rows is their number. The log's word
+ * for the same as a receipt in *out. BOURN_E_FORMAT (malformed), BOURN_E_CRYPTO (does not hold). */
+enum bourn_err verify_proof(struct slice json, const struct merkle_vkey *key, struct merkle_receipt *out,
+                            uint64_t *rows) BOURN_MUST_USE;
 
 /* 0 nothing violated and only erasure left anything undecided; 1 violated; 2 unreadable, not examined or
  * unpinned. */

@@ -48,7 +48,8 @@ class Operation:
         self.name = item["operationId"]
         self.parameters = [document.follow(p) for p in item.get("parameters", [])]
         self.names = {p["name"] for p in self.parameters}
-        self.token = bool(item["security"])
+        self.token = bool(item["security"]) and {} not in item["security"]
+        self.token_maybe = {} in item["security"]
         self.body = next(iter(item["requestBody"]["content"].items()), None) if "requestBody" in item else None
         self.responses = {int(status): document.follow(r) for status, r in item["responses"].items()}
 

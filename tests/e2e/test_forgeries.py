@@ -58,10 +58,16 @@ class Forgeries(harness.ServedTest):
         shutil.copy(self.evidence, os.path.join(path, EVIDENCE))
         return path
 
+    @staticmethod
+    def receipt(cell):
+        """What somebody kept from before, where only that convicts."""
+        path = os.path.join(cell, "receipt")
+        return ("--receipt", path) if os.path.exists(path) else ()
+
     def verify(self, cell):
         done = harness.run("bourn-verify", os.path.join(cell, "ledger"), "--key", self.cell.vkey, "--rows",
                            os.path.join(cell, "rows"), "--evidence", os.path.join(cell, EVIDENCE), "--head",
-                           os.path.join(self.cell.path, "ledger", "checkpoint"), "--json", check=None)
+                           os.path.join(self.cell.path, "ledger", "checkpoint"), "--json", *self.receipt(cell), check=None)
         return done.returncode, json.loads(done.stdout)
 
     def test_1_the_untouched_copy_holds(self):

@@ -65,6 +65,20 @@ out:
     return err;
 }
 
+static enum bourn_err receipt(void *ctx, const struct merkle_receipt *r, const struct merkle_hash *proof,
+                              size_t proof_n, uint8_t signature[64])
+{
+    const struct cell *c = ctx;
+    struct buf text;
+    if (!merkle_verify_inclusion(r->index, r->size, &r->leaf, proof, proof_n, &r->root))
+        return err_set(BOURN_E_DENIED, "not in the tree");
+    buf_init(&text, 1024);
+    merkle_receipt_text(&text, slice_str(ORIGIN), r);
+    crypto_sign(signature, buf_slice(&text), c->secret);
+    buf_release(&text);
+    return BOURN_OK;
+}
+
 static enum bourn_err open_signer(struct cell *c)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
@@ -105,7 +119,7 @@ enum bourn_err cell_make(const char *path, uint64_t delay_s)
 
 enum bourn_err cell_open(struct cell *c, const char *path)
 {
-    struct vault_signer signer = {c, head, sign};
+    struct vault_signer signer = {c, head, sign, receipt};
     enum bourn_err err = BOURN_E_INTERNAL;
     int lock;
     snprintf(c->path, sizeof c->path, "%s", path);

@@ -32,6 +32,7 @@ struct forge_log {
     struct merkle_vkey key;
     uint8_t secret[64];
     uint64_t time;
+    struct slice receipt; /* a case may leave one, as the signer gave it before: the file `receipt` */
 };
 enum {
     WRITE_ENTRIES = 1,
@@ -135,7 +136,7 @@ struct forge_case {
 };
 /* Ended by a NULL name. */
 extern const struct forge_case forge_cases_acts[], forge_cases_statements[], forge_cases_copy[],
-    forge_cases_continued[], forge_cases_log[];
+    forge_cases_continued[], forge_cases_log[], forge_cases_kept[];
 static inline struct verdict_at forge_at(uint64_t entry)
 {
     return (struct verdict_at){.at = entry};

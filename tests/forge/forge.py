@@ -112,7 +112,7 @@ class Forgeries(unittest.TestCase):
 def forgery(case):
     def test(self):
         cell, expected = forge("forged", case)
-        code, r = verify(cell, "--head", HEAD)
+        code, r = verify(cell, "--head", HEAD, *(("--receipt", cell / "receipt") if (cell / "receipt").exists() else ()))
         self.assertEqual(code, 1, r)
         first = r["violations"][0]
         self.assertEqual({k: first[k] for k in ("entry", "size") if k in first}, expected, r["violations"][:5])
@@ -127,6 +127,37 @@ class OnlyAHeadConvicts(unittest.TestCase):
             code, r = verify(cell)
             self.assertEqual((case, code, r["violations"]), (case, 0, []))
             self.assertEqual(verdicts(r)["V1"], "not provable")
+
+
+class OnlyAReceiptConvicts(unittest.TestCase):
+    def test_without_it_nothing_shows(self):
+        for case in ("kept-left-out", "kept-replaced", "kept-cut-off"):
+            cell, _ = forge("forged", case)
+            code, r = verify(cell, "--head", HEAD)
+            self.assertEqual((case, code, r["violations"]), (case, 0, []))
+            code, r = verify(cell)
+            self.assertEqual(verdicts(r)["V1"], "not provable")
+
+    def test_a_true_one_counts_as_a_head(self):
+        cell, at = forge("forged", "honest-receipt")
+        code, r = verify(cell, "--receipt", cell / "receipt")
+        self.assertEqual((code, r["violations"], r["checkpoint"]["receipts"], r["checkpoint"]["earlier_heads"]), (0, [], 1, 0))
+        self.assertEqual(verdicts(r)["V1"], "holds")
+
+    def test_one_that_this_key_did_not_sign_says_nothing(self):
+        good, _ = forge("forged", "honest-receipt")
+        text = (good / "receipt").read_text()
+        other = make("other-log", 60)
+        p = subprocess.run([BIN / "forge", other, "--evidence", "evidence.cborseq", "honest-receipt"], capture_output=True)
+        self.assertEqual(p.returncode, 0)
+        index = next(line for line in text.splitlines() if line.startswith("index"))
+        for what in ((other / "receipt").read_text(), text.replace(index, "index 1"), text[:-9], (good / "ledger/checkpoint").read_text(),
+                     text.split("\n\n")[0] + "\n\n" + (good / "ledger/checkpoint").read_text().split("\n\n")[1]):
+            (good / "receipt").write_text(what)
+            p = subprocess.run([BIN / "bourn-verify", good / "ledger", "--key", good / "ledger.vkey", "--receipt", good / "receipt"],
+                               capture_output=True, text=True)
+            self.assertEqual((p.returncode, p.stdout), (2, ""), what)
+            self.assertIn("receipt: ", p.stderr)
 
 
 class Unreadable(unittest.TestCase):

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static const struct forge_case *const all[] = {forge_cases_acts, forge_cases_statements, forge_cases_copy,
-                                               forge_cases_continued, forge_cases_log};
+                                               forge_cases_continued, forge_cases_log, forge_cases_kept};
 enum { TABLES = sizeof all / sizeof all[0] };
 
 void forge_person(struct cast *c, struct puppet *p, bool consents)
@@ -39,6 +39,8 @@ static int run(const char *dir, const char *evidence, const struct forge_case *f
         forge_flip_tile(dir, v.flip);
     else
         forge_save(&l, dir, evidence, v.write ? v.write : WRITE_ALL);
+    if (l.receipt.n)
+        forge_write(dir, "receipt", l.receipt);
     printf("%s %llu\n", v.is_size ? "size" : "entry", (unsigned long long)v.at);
     forge_free(&l);
     return 0;

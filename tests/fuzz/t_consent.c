@@ -14,6 +14,7 @@ static void as_statement(struct slice in)
     struct consent_statement s;
     struct key_statement k;
     struct export_statement x;
+    struct history_statement h;
     struct buf again, words;
     arena_init(&a, 8u << 20);
     buf_init(&again, 1u << 20);
@@ -33,6 +34,11 @@ static void as_statement(struct slice in)
     buf_clear(&again);
     if (export_statement_get(in, &a, &x) == BOURN_OK) {
         export_statement_put(&again, &x);
+        fuzz_check(slice_eq(in, buf_slice(&again)));
+    }
+    buf_clear(&again);
+    if (history_statement_get(in, &a, &h) == BOURN_OK) {
+        history_statement_put(&again, &h);
         fuzz_check(slice_eq(in, buf_slice(&again)));
     }
     buf_release(&again);

@@ -12,6 +12,7 @@
 #include "cbor/entry.h"
 #include "consent/consent.h"
 #include "crypto/crypto.h"
+#include "history.h"
 #include "ipc/request.h"
 #include "merkle/merkle.h"
 #include "packs/builtin.h"
@@ -28,7 +29,7 @@ enum { INPUTS_A_CELL = 400, INPUTS_A_REPLAY = 100, REQUESTS_MOST = 24, PEOPLE = 
 static struct {
     char path[256];
     struct vault *vault;
-    uint8_t secret[64], head_root[32], person_public[PEOPLE][32], person_secret[PEOPLE][64],
+    uint8_t secret[64], log_public[32], head_root[32], person_public[PEOPLE][32], person_secret[PEOPLE][64],
         person_label[PEOPLE][16];
     uint64_t head_size, answers, asked, last_consent;
     char token[PARTIES][128];
@@ -88,6 +89,20 @@ static enum bourn_err sign(void *ctx, uint64_t size, const uint8_t root[32], con
     merkle_checkpoint_body(&body, slice_str("cn.example/ledger"), size, &now);
     crypto_sign(signature, buf_slice(&body), c.secret);
     buf_release(&body);
+    return BOURN_OK;
+}
+
+static enum bourn_err receipt(void *ctx, const struct merkle_receipt *r, const struct merkle_hash *proof,
+                              size_t n, uint8_t signature[64])
+{
+    (void)ctx;
+    struct buf text;
+    fuzz_check(r->size == c.head_size && memcmp(r->root.b, c.head_root, 32) == 0);
+    fuzz_check(merkle_verify_inclusion(r->index, r->size, &r->leaf, proof, n, &r->root));
+    buf_init(&text, 1024);
+    merkle_receipt_text(&text, slice_str("cn.example/ledger"), r);
+    crypto_sign(signature, buf_slice(&text), c.secret);
+    buf_release(&text);
     return BOURN_OK;
 }
 
@@ -151,7 +166,7 @@ static bool member(const char *name, char *out, size_t out_n)
 
 static void open_cell(void)
 {
-    struct vault_signer signer = {NULL, head, sign};
+    struct vault_signer signer = {NULL, head, sign, receipt};
     int lock;
     fuzz_ok(vault_lock(c.path, &lock));
     fuzz_ok(vault_open(c.path, lock, on_answer, NULL, &c.vault));
@@ -217,8 +232,7 @@ static void make_cell(void)
     snprintf(name, sizeof name, "%s/signer/log.key", c.path);
     buf_init(&b, 64u << 10);
     fuzz_check(fuzz_read(name, &b) && b.n == 32);
-    uint8_t public_key[32];
-    crypto_sign_from_seed(public_key, c.secret, b.p);
+    crypto_sign_from_seed(c.log_public, c.secret, b.p);
     buf_release(&b);
     for (int i = 0; i < PEOPLE; i++)
         crypto_sign_keypair(c.person_public[i], c.person_secret[i]);
@@ -441,6 +455,71 @@ static void own_copy(struct dice *d)
     buf_release(&b);
 }
 
+/* The log's key, as strangers have it. */
+static struct merkle_vkey log_key(void)
+{
+    struct merkle_vkey key;
+    merkle_vkey_init(&key, "cn.example/ledger", 0x01, c.log_public);
+    return key;
+}
+
+/* A person's history, page by page, checked as the person's machine does; by another key or with an edit. */
+static void own_history(struct dice *d)
+{
+    uint8_t who = dice_u8(d), how = dice_u8(d), signature[64];
+    const unsigned signer = how & 1 ? how % PEOPLE : who % PEOPLE;
+    struct history_statement s = {.origin = slice_str("cn.example/ledger"), .issued = (uint64_t)time(NULL)};
+    struct merkle_vkey key = log_key();
+    struct history h;
+    struct buf statement, b, path;
+    buf_init(&statement, 1 << 16);
+    buf_init(&b, 1 << 17);
+    buf_init(&path, 64);
+    memcpy(s.label, c.person_label[who % PEOPLE], 16);
+    history_init(&h, &key, s.label, how & 16);
+    history_statement_put(&statement, &s);
+    consent_sign(signature, buf_slice(&statement), c.person_secret[signer]);
+    const struct signed_statement wire = {buf_slice(&statement), slice_of(signature, 64),
+                                          slice_of(c.person_public[signer], 32)};
+    signed_statement_put(&b, &wire);
+    if (how & 2)
+        dice_edit(d, &b);
+    buf_put_str(&path, "~");
+    hex_put(&path, slice_of(s.label, 16));
+    struct request r = {.op = REQ_HISTORY, .subject = buf_slice(&path), .body = buf_slice(&b)};
+    while (ask(&r, REQ_FROM_FRONT) && c.last.status == 200) {
+        fuzz_check(memcmp(c.person_public[signer], c.person_public[who % PEOPLE], 32) == 0);
+        fuzz_ok(history_take(&h, buf_slice(&c.body)));
+        if (h.ended)
+            break;
+        r.number = h.next;
+        r.version = h.cp.size;
+    }
+    fuzz_check(!h.begun || h.ended);
+    if (how & 4) {
+        r.number = dice_edge(d);
+        r.version = dice_u8(d);
+        ask(&r, REQ_FROM_FRONT);
+    }
+    history_release(&h);
+    buf_release(&statement);
+    buf_release(&b);
+    buf_release(&path);
+}
+
+/* What an answer of 200 promises. */
+static void check_kept(const struct request *r)
+{
+    struct merkle_vkey key = log_key();
+    struct merkle_receipt said;
+    uint64_t rows;
+    if (r->op == REQ_RECEIPT)
+        fuzz_ok(merkle_receipt_open(buf_slice(&c.body), &key, &said));
+    else
+        fuzz_ok(verify_proof(buf_slice(&c.body), &key, &said, &rows));
+    fuzz_check(said.index == r->number && said.size <= c.head_size);
+}
+
 static void one(struct dice *d, uint8_t what)
 {
     char room[16];
@@ -489,6 +568,8 @@ static void one(struct dice *d, uint8_t what)
         r.version = fields >> (SLICES + 1) & 1 ? version : 0;
         asked = ask(&r, REQ_FROM_FRONT) || ask(&r, REQ_FROM_ADMIN);
     }
+    if (asked && (r.op == REQ_RECEIPT || r.op == REQ_PROOF) && c.last.status == 200)
+        check_kept(&r);
     if (asked && r.op == REQ_CONSENT && c.last.status == 201)
         c.last_consent = c.last.receipt;
     buf_release(&b);
@@ -531,6 +612,8 @@ static void run(struct slice in)
             consent(&d);
         } else if (what >= 0xc8) {
             own_copy(&d);
+        } else if (what >= 0xc0) {
+            own_history(&d);
         } else {
             one(&d, what);
         }
@@ -553,6 +636,10 @@ static void seeds(void)
     static const char copies[] =
         "\3\0\0\1\1\xe8\0\1\0\3\0\4\1\1\xc8\0\0\xc8\0\x08\5\0\0\1\xc8\0\4\1\2\0\xe8\0\1\xc8\0\1";
     fuzz_seed(slice_of(copies, sizeof copies - 1));
+    /* the same with a person's history in between, and by somebody else */
+    static const char histories[] =
+        "\3\0\0\1\1\xe8\0\1\0\xc0\0\0\3\0\4\1\1\xc0\0\x10\5\0\0\1\xc0\0\1\xe8\0\1\xc0\0\4\1\2\xc0\0\2";
+    fuzz_seed(slice_of(histories, sizeof histories - 1));
     for (size_t i = 0; i < sizeof all; i++)
         all[i] = (uint8_t)(i * 73);
     fuzz_seed(slice_of(all, sizeof all));

@@ -27,7 +27,7 @@ expect 64 "party add" party
 expect 64 "no command party nix" party nix
 expect 0 "party end" party --help
 for command in init serve "party add" "party end" "party list" "collection add" "collection list" "notice add" "pack add" \
-  "pack check" import export "consent key" "consent enrol" "consent export" "consent sign" "consent show" status metrics log; do
+  "pack check" import export "consent key" "consent enrol" "consent export" "consent history" "consent sign" "consent show" status metrics log; do
   # shellcheck disable=SC2086
   expect 0 "bourn $command" $command --help
 done
@@ -108,6 +108,12 @@ expect 0 "made k" consent key new k
 expect 1 "never written over" consent key new k
 expect 64 "https://" consent enrol http://cn.example --code x --key k
 expect 69 "no answer" consent enrol http://127.0.0.1:1 --code x --key k
+history=(consent history http://127.0.0.1:1 --key k --label 00112233445566778899aabbccddeeff)
+expect 64 "bourn consent history" "${history[@]}"
+expect 64 "bourn consent history" consent history --key k --label 00112233445566778899aabbccddeeff --log-key v
+expect 64 "32 hex digits" consent history http://127.0.0.1:1 --key k --label 0011 --log-key v
+expect 64 "takes no value" "${history[@]}" --log-key v --json=1
+expect 1 "nix" "${history[@]}" --log-key nix
 copy=(consent export http://127.0.0.1:1 --key k --label 00112233445566778899aabbccddeeff)
 expect 64 "bourn consent export" consent export http://127.0.0.1:1 --key k
 expect 64 "bourn consent export" "${copy[@]}" http://127.0.0.1:2

@@ -70,6 +70,15 @@ struct export_statement fixture_export(void)
     };
 }
 
+struct history_statement fixture_history(void)
+{
+    return (struct history_statement){
+        .origin = slice_str("cn.example/ledger"),
+        .label = {0x10, [15] = 0x1f},
+        .issued = 1795255200,
+    };
+}
+
 char *fixture_vector(const char *name)
 {
     char path[4096], *line = NULL, *found = NULL;

@@ -15,13 +15,14 @@
 static struct arena arena;
 static uint8_t public_key[32], secret[64];
 
+enum { MADE = 14 };
 struct made { /* everything that the vectors hold, made from the fixtures */
-    struct buf text[11];
+    struct buf text[MADE];
 };
-static const char *const names[11] = {"public_key",        "consent_statement", "consent_digest",
-                                      "consent_signature", "signed_statement",  "key_statement",
-                                      "key_digest",        "key_signature",     "export_statement",
-                                      "export_digest",     "export_signature"};
+static const char *const names[MADE] = {
+    "public_key",       "consent_statement", "consent_digest", "consent_signature", "signed_statement",
+    "key_statement",    "key_digest",        "key_signature",  "export_statement",  "export_digest",
+    "export_signature", "history_statement", "history_digest", "history_signature"};
 
 static void put_signed(struct buf *digest, struct buf *hex, uint8_t signature[64],
                        const struct buf *statement)
@@ -40,13 +41,16 @@ static struct made make(void)
     struct consent_statement s = fixture_consent();
     struct key_statement k = fixture_key(public_key);
     struct export_statement x = fixture_export();
-    for (size_t i = 0; i < 11; i++)
+    struct history_statement h = fixture_history();
+    for (size_t i = 0; i < MADE; i++)
         buf_init(&m.text[i], 1 << 16);
     hex_put(&m.text[0], slice_of(public_key, 32));
     key_statement_put(&m.text[5], &k);
     put_signed(&m.text[6], &m.text[7], signature, &m.text[5]);
     export_statement_put(&m.text[8], &x);
     put_signed(&m.text[9], &m.text[10], signature, &m.text[8]);
+    history_statement_put(&m.text[11], &h);
+    put_signed(&m.text[12], &m.text[13], signature, &m.text[11]);
     consent_statement_put(&m.text[1], &s);
     put_signed(&m.text[2], &m.text[3], signature, &m.text[1]);
     struct signed_statement wire = {buf_slice(&m.text[1]), slice_of(signature, 64), slice_of(public_key, 32)};
@@ -56,7 +60,7 @@ static struct made make(void)
 
 static void release(struct made *m)
 {
-    for (size_t i = 0; i < 11; i++)
+    for (size_t i = 0; i < MADE; i++)
         buf_release(&m->text[i]);
 }
 
@@ -64,7 +68,7 @@ static void vectors_hold(void **state)
 {
     (void)state;
     struct made m = make();
-    for (size_t i = 0; i < 11; i++) {
+    for (size_t i = 0; i < MADE; i++) {
         char *want = fixture_vector(names[i]);
         if (!slice_is(buf_slice(&m.text[i]), want))
             fail_msg("%s is now %.*s", names[i], SLICE_ARG(buf_slice(&m.text[i])));
@@ -79,6 +83,7 @@ static void reading_gives_what_was_written(void **state)
     struct consent_statement s, want = fixture_consent();
     struct key_statement k;
     struct export_statement x;
+    struct history_statement h;
     struct buf again;
     buf_init(&again, 1 << 16);
     char *text = fixture_vector("consent_statement");
@@ -113,6 +118,13 @@ static void reading_gives_what_was_written(void **state)
     assert_true(x.label[15] == 0x1f && x.nonce[0] == 0xb0 && x.issued == 1795255200);
     assert_true(slice_is(x.origin, "cn.example/ledger"));
     assert_int_equal(key_statement_get(slice_str(text), &arena, &k), BOURN_E_FORMAT);
+    assert_int_equal(history_statement_get(slice_str(text), &arena, &h), BOURN_E_FORMAT);
+    free(text);
+
+    text = fixture_vector("history_statement");
+    assert_int_equal(history_statement_get(slice_str(text), &arena, &h), BOURN_OK);
+    assert_true(h.label[15] == 0x1f && h.issued == 1795255200 && slice_is(h.origin, "cn.example/ledger"));
+    assert_int_equal(export_statement_get(slice_str(text), &arena, &x), BOURN_E_FORMAT);
     free(text);
 }
 
@@ -182,13 +194,23 @@ static const struct damage export_damage[] = {
     {"{", "{\"a\":1,", "an unknown member"},
 };
 
+static const struct damage history_damage[] = {
+    {"bourn-history/1", "bourn-export/1", "another kind or version of statement at \"/schema_version\""},
+    {"every row of the ledger about me", "every row", "another kind or version of statement at \"/request\""},
+    {"\"pii_principal_id\":\"10", "\"pii_principal_id\":\"1", "/pii_principal_id"},
+    {"2026-11-21T10:00:00Z", "2026-11-21", "/event_time"},
+    {"{", "{\"a\":1,", "an unknown member"},
+};
+
 static enum bourn_err get_any(const char *vector, struct slice in)
 {
     struct consent_statement s;
     struct key_statement k;
     struct export_statement x;
+    struct history_statement h;
     return vector[0] == 'c'   ? consent_statement_get(in, &arena, &s)
            : vector[0] == 'k' ? key_statement_get(in, &arena, &k)
+           : vector[0] == 'h' ? history_statement_get(in, &arena, &h)
                               : export_statement_get(in, &arena, &x);
 }
 
@@ -218,6 +240,8 @@ static void damage_is_refused_with_its_place(void **state)
                           sizeof consent_damage / sizeof consent_damage[0]);
     assert_damage_refused("key_statement", key_damage, sizeof key_damage / sizeof key_damage[0]);
     assert_damage_refused("export_statement", export_damage, sizeof export_damage / sizeof export_damage[0]);
+    assert_damage_refused("history_statement", history_damage,
+                          sizeof history_damage / sizeof history_damage[0]);
     struct consent_statement s = fixture_consent(), out;
     struct buf b;
     buf_init(&b, 1 << 16);
@@ -399,8 +423,9 @@ static void examples_of_the_document_hold(void **state)
     fclose(f);
     text[n] = '\0';
     for (char *at = text; (at = strstr(at, "```json\n{\n")); found++) {
-        static const char *const order[] = {"consent_statement", "key_statement", "export_statement"};
-        assert_in_range(found, 0, 2);
+        static const char *const order[] = {"consent_statement", "key_statement", "export_statement",
+                                            "history_statement"};
+        assert_in_range(found, 0, 3);
         char *end = strstr(at += 8, "```"), *want = fixture_vector(order[found]);
         struct buf b;
         buf_init(&b, 1 << 16);
@@ -410,7 +435,7 @@ static void examples_of_the_document_hold(void **state)
         buf_release(&b);
         free(want);
     }
-    assert_int_equal(found, 3);
+    assert_int_equal(found, 4);
     size_t rows = 0;
     for (char *at = text; (at = strstr(at, "\n| `dpv:")); rows++) {
         char *term = at + 4, *words = strstr(term, "` | ");

@@ -81,6 +81,8 @@ static void test_every_route(void **state)
         V = 512,  /* takes If-Match */
         Q = 1024, /* takes ?cursor= */
         L = 2048, /* takes ?fields= */
+        O = 8192, /* takes a token that may be absent */
+        X = 4096, /* takes Bourn-Statement, which becomes the body */
     };
     static const struct {
         const char *method, *path;
@@ -112,8 +114,11 @@ static void test_every_route(void **state)
         {"POST", "/v1/export", REQ_EXPORT, B},
         {"GET", "/v1/party", REQ_WHOAMI, T},
         {"GET", "/ledger/checkpoint", REQ_LEDGER_FILE, F},
-        {"GET", "/ledger/tile/0/x001/234", REQ_LEDGER_FILE, F},
-        {"GET", "/ledger/tile/entries/000.p/3", REQ_LEDGER_FILE, F},
+        {"GET", "/v1/subjects/a/history", REQ_HISTORY, S | X | Q},
+        {"GET", "/v1/ledger/receipt/7", REQ_RECEIPT, T | N},
+        {"GET", "/v1/ledger/proof/7", REQ_PROOF, T | N},
+        {"GET", "/ledger/tile/0/x001/234", REQ_LEDGER_FILE, F | O},
+        {"GET", "/ledger/tile/entries/000.p/3", REQ_LEDGER_FILE, F | O},
         {"GET", "/ledger/tile/rows/000", REQ_ROWS_FILE, T | F},
         {"POST", "/ledger/evidence", REQ_EVIDENCE, T | P | B},
     };
@@ -124,15 +129,16 @@ static void test_every_route(void **state)
                                         : ask(all[i].method, all[i].path);
         q.headers[3] = slice_str("\"9\""); /* routes that do not take them pay no heed */
         q.headers[4] = slice_str("once");
+        q.headers[5] = slice_str("e30");
         if (!run(q))
             print_error("%s %s\n", all[i].method, all[i].path);
         assert_int_equal(got.op, all[i].op);
-        assert_int_equal(got.token.n > 0, (f & T) > 0);
+        assert_int_equal(got.token.n > 0, (f & (T | O)) > 0);
         assert_int_equal(got.purpose.n > 0, (f & P) > 0);
         assert_int_equal(got.subject.n > 0, (f & S) > 0);
         assert_int_equal(got.collection.n > 0, (f & C) > 0);
         assert_int_equal(got.number, f & N ? 7 : 0);
-        assert_int_equal(got.body.n > 0, (f & (B | M)) > 0);
+        assert_int_equal(got.body.n > 0, (f & (B | M | X)) > 0);
         assert_int_equal(got.key.n, f & K ? 4 : 0);
         assert_int_equal(got.version, f & V ? 9 : 0);
         assert_int_equal(got.path.n > 0, (f & F) > 0);
@@ -174,10 +180,26 @@ static void test_every_route(void **state)
         q = f & M   ? with_patch(all[i].path, "{}")
             : f & B ? with_body(all[i].method, all[i].path, "{}")
                     : ask(all[i].method, all[i].path);
+        q.headers[5] = slice_str("e30");
         q.query = slice_str("cursor=5");
         if (f & Q) {
             assert_true(run(q));
             assert_int_equal(got.number, 5);
+        } else {
+            refused(q, 400, "query_malformed");
+        }
+        q.query = slice_str("size=9&cursor=5");
+        if (f & X) {
+            assert_true(run(q));
+            assert_true(got.number == 5 && got.version == 9 && slice_is(got.body, "{}"));
+            static const char *const bad[] = {"", "e", "e30=", "{}", "e30 "};
+            for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
+                q.headers[5] = slice_str(bad[k]);
+                refused(q, 400, "statement_required");
+            }
+            q.headers[5] = slice_of(NULL, 0);
+            refused(q, 400, "statement_required");
+            q.headers[5] = slice_str("e30");
         } else {
             refused(q, 400, "query_malformed");
         }

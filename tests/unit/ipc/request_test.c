@@ -154,6 +154,9 @@ static const struct {
     [REQ_ADMIN_SCRUB] = {REQ_FROM_ADMIN, V, N},
     [REQ_METRICS] = {REQ_FROM_FRONT | REQ_FROM_ADMIN, 0, 0},
     [REQ_EXPORT] = {REQ_FROM_FRONT, B, N},
+    [REQ_RECEIPT] = {REQ_FROM_FRONT, T | N, 0},
+    [REQ_PROOF] = {REQ_FROM_FRONT, T | N, 0},
+    [REQ_HISTORY] = {REQ_FROM_FRONT, S | B, N | V},
 };
 
 /* Bytes with exactly these fields, made here: the encoder alone would leave out a number that is 0. */

@@ -280,12 +280,63 @@ static void reading_beside_the_writer(void **state)
     cell_remove(&c);
 }
 
+static enum bourn_err event_node(void *ctx, unsigned height, uint64_t index, struct merkle_hash *out)
+{
+    merkle_root_of(out, (const struct merkle_hash *)ctx + (index << height), (size_t)1 << height);
+    return BOURN_OK;
+}
+
+/* The same proofs as from all leaves in memory, of every size up to the last one. */
+static void proofs_from_the_files(void **state)
+{
+    (void)state;
+    enum { SIZE = 310 };
+    static struct merkle_hash leaves[SIZE];
+    for (uint64_t i = 0; i < SIZE; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "event %llu", (unsigned long long)i);
+        merkle_leaf(&leaves[i], slice_str(text));
+    }
+    static const uint64_t sizes[] = {1, 2, 255, 256, 257, 300, SIZE};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        struct merkle_hash root, want[MERKLE_PROOF_MAX], got[MERKLE_PROOF_MAX];
+        struct ledger_prover *prover;
+        size_t want_n, got_n;
+        merkle_root_of(&root, leaves, sizes[s]);
+        OK(ledger_prover_new(cell.dir, sizes[s], &prover));
+        for (uint64_t i = 0; i < sizes[s]; i++) {
+            OK(merkle_prove_inclusion(i, sizes[s], event_node, leaves, want, &want_n));
+            OK(ledger_prove(prover, i, got, &got_n));
+            assert_int_equal(got_n, want_n);
+            assert_memory_equal(got, want, got_n * sizeof got[0]);
+            assert_true(merkle_verify_inclusion(i, sizes[s], &leaves[i], got, got_n, &root));
+        }
+        for (uint64_t k = sizes[s]; k-- > 0;) { /* in any order: what is kept belongs to its place */
+            uint64_t i = k * 7919 % sizes[s];
+            OK(ledger_prove(prover, i, got, &got_n));
+            assert_true(merkle_verify_inclusion(i, sizes[s], &leaves[i], got, got_n, &root));
+        }
+        assert_int_equal(ledger_prove(prover, sizes[s], got, &got_n), BOURN_E_NOT_FOUND);
+        ledger_prover_free(prover);
+    }
+    struct merkle_hash proof[MERKLE_PROOF_MAX];
+    struct ledger_prover *prover;
+    size_t n;
+    OK(ledger_prover_new(cell.dir, 1000, &prover));
+    assert_int_equal(ledger_prove(prover, 0, proof, &n), BOURN_E_CORRUPT); /* never flushed */
+    ledger_prover_free(prover);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths),          cmocka_unit_test(any_width_is_cut),
-        cmocka_unit_test(rows_in_pieces), cmocka_unit_test(reading),
-        cmocka_unit_test(rows_root),      cmocka_unit_test(reading_beside_the_writer),
+        cmocka_unit_test(paths),
+        cmocka_unit_test(any_width_is_cut),
+        cmocka_unit_test(rows_in_pieces),
+        cmocka_unit_test(reading),
+        cmocka_unit_test(rows_root),
+        cmocka_unit_test(reading_beside_the_writer),
+        cmocka_unit_test(proofs_from_the_files),
     };
     return crypto_init() == BOURN_OK ? cmocka_run_group_tests(tests, make_log, remove_log) : 1;
 }

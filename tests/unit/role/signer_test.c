@@ -187,6 +187,81 @@ void test_signer_stops_on_anything_else(void **state)
     assert_int_equal(end(&p, true), 0);
 }
 
+/* A receipt for leaf `index` of the tree of `size`. */
+static void ask_for_receipt(struct play *p, uint64_t index, uint64_t size, int spoil)
+{
+    uint8_t m[8 + 32 + 8 + 32 + 2 + MERKLE_PROOF_MAX * 32 + 1];
+    struct merkle_hash root, proof[MERKLE_PROOF_MAX];
+    size_t n = 0;
+    merkle_root_of(&root, leaves, (size_t)size);
+    assert_int_equal(merkle_prove_inclusion(index, size, subtree, NULL, proof, &n), BOURN_OK);
+    be_put(m, size, 8);
+    memcpy(m + 8, root.b, 32);
+    be_put(m + 40, index, 8);
+    memcpy(m + 48, leaves[index].b, 32);
+    be_put(m + 80, n, 2);
+    memcpy(m + 82, proof, n * 32);
+    size_t bytes = 82 + n * 32;
+    if (spoil == 1)
+        m[8] ^= 1; /* another root than the head's */
+    if (spoil == 2)
+        m[48] ^= 1; /* another leaf */
+    if (spoil == 3)
+        m[47] ^= 1; /* at another index */
+    if (spoil == 4)
+        m[bytes - 1] ^= 1; /* a proof that does not lead there */
+    if (spoil == 5)
+        m[bytes++] = 0; /* bytes left over */
+    if (spoil == 6)
+        m[80] = 0xff; /* a count that the message does not hold */
+    assert_int_equal(ring_send(p->ring, IPC_RECEIPT, slice_of(m, bytes)), BOURN_OK);
+    assert_int_equal(ring_kick(p->ring), BOURN_OK);
+}
+
+void test_signer_signs_receipts_of_its_head(void **state)
+{
+    (void)state;
+    uint8_t pk[32], secret[64], seed[32];
+    struct slice m;
+    struct buf text;
+    struct merkle_receipt r = {.size = 33};
+    memset(seed, 7, sizeof seed);
+    crypto_sign_from_seed(pk, secret, seed);
+    merkle_root_of(&r.root, leaves, 33);
+    buf_init(&text, 4096);
+    struct play p = play();
+    head_is(&p, 33);
+    for (uint64_t i = 0; i < 33; i++) {
+        ask_for_receipt(&p, i, 33, 0);
+        assert_true(hear(&p, IPC_RECEIPT_SIGNATURE, &m));
+        assert_int_equal(m.n, 72);
+        assert_int_equal(be_get(m.p, 8), i);
+        r.index = i;
+        r.leaf = leaves[i];
+        buf_clear(&text);
+        merkle_receipt_text(&text, slice_str("test.example/log"), &r);
+        assert_true(crypto_verify(m.p + 8, buf_slice(&text), pk));
+    }
+    assert_int_equal(end(&p, true), 0);
+    buf_release(&text);
+
+    static const struct {
+        uint64_t index, size;
+        int spoil;
+    } bad[] = {{5, 20, 0}, {5, 34, 0}, {5, 33, 1}, {5, 33, 2},
+               {5, 33, 3}, {5, 33, 4}, {5, 33, 5}, {5, 33, 6}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        p = play();
+        head_is(&p, 33);
+        ask_for_receipt(&p, bad[i].index, bad[i].size, bad[i].spoil);
+        assert_false(hear(&p, IPC_RECEIPT_SIGNATURE, &m));
+        assert_int_equal(end(&p, false), 70);
+    }
+    p = play(); /* nothing of that moved its head */
+    head_is(&p, 33);
+    assert_int_equal(end(&p, true), 0);
+}
+
 void test_signer_start(void **state)
 {
     (void)state;

@@ -1,0 +1,99 @@
+#include "kept.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "verify/verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { PROOF_BYTES_MAX = 32 << 20 }; /* an entry has at most 4,096 rows */
+
+static enum bourn_err read_file(const char *path, struct buf *out)
+{
+    enum bourn_err err = BOURN_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(BOURN_E_IO, "cannot open %s", path);
+    for (ssize_t n = 1; n > 0 && err == BOURN_OK;) {
+        uint8_t *to = buf_reserve(out, 4096);
+        n = to ? read(fd, to, 4096) : 0;
+        if (!to)
+            err = err_set(BOURN_E_LIMIT, "%s is too large", path);
+        else if (n < 0)
+            err = err_sys(BOURN_E_IO, "cannot read %s", path);
+        else
+            out->n += (size_t)n;
+    }
+    close(fd);
+    return err;
+}
+
+enum bourn_err kept_add(struct kept *k, const char *file, bool proof)
+{
+    if (k->n == KEPT_MAX)
+        return err_set(BOURN_E_USAGE, "more than %d receipts and proofs", KEPT_MAX);
+    k->file[k->n] = file;
+    k->proof[k->n++] = proof;
+    return BOURN_OK;
+}
+
+enum bourn_err kept_read(struct kept *k, const struct merkle_vkey *key)
+{
+    enum bourn_err err = BOURN_OK;
+    char why[400];
+    struct buf text;
+    buf_init(&text, PROOF_BYTES_MAX);
+    for (size_t i = 0; i < k->n && err == BOURN_OK; i++) {
+        buf_clear(&text);
+        err = read_file(k->file[i], &text);
+        if (err)
+            break;
+        err = k->proof[i] ? verify_proof(buf_slice(&text), key, &k->said[i], &k->rows[i])
+                          : merkle_receipt_open(buf_slice(&text), key, &k->said[i]);
+        if (err) {
+            snprintf(why, sizeof why, "%s", err_text());
+            err = err_set(err, "%s: %s", k->file[i], why);
+        }
+    }
+    buf_release(&text);
+    return err;
+}
+
+static void put_json(struct buf *out, const struct kept *k, size_t i)
+{
+    const struct merkle_receipt *r = &k->said[i];
+    buf_printf(out, "%s{\"kind\":\"%s\",\"entry\":%llu,\"leaf\":\"", i ? "," : "",
+               k->proof[i] ? "proof" : "receipt", (unsigned long long)r->index);
+    base64_put(out, slice_of(r->leaf.b, 32));
+    buf_printf(out, "\",\"size\":%llu,\"root\":\"", (unsigned long long)r->size);
+    base64_put(out, slice_of(r->root.b, 32));
+    buf_put_str(out, "\"");
+    if (k->proof[i])
+        buf_printf(out, ",\"rows\":%llu", (unsigned long long)k->rows[i]);
+    buf_put_str(out, "}");
+}
+
+void kept_report(struct buf *out, const struct kept *k, bool json)
+{
+    buf_put_str(out, json ? "{\"exit\":0,\"kept\":[" : "");
+    for (size_t i = 0; i < k->n; i++) {
+        const struct merkle_receipt *r = &k->said[i];
+        if (json) {
+            put_json(out, k, i);
+            continue;
+        }
+        buf_printf(out, "%s: %s holds: entry %llu, in the tree of %llu entries", k->file[i],
+                   k->proof[i] ? "the proof" : "the receipt", (unsigned long long)r->index,
+                   (unsigned long long)r->size);
+        if (k->proof[i])
+            buf_printf(out, ", with %llu rows", (unsigned long long)k->rows[i]);
+        buf_put_str(out, "\n");
+    }
+    buf_put_str(
+        out, json ? "]}\n"
+                  : "Keep them: given to a replay of the log (bourn-verify FOLDER|URL --key FILE, and these "
+                    "again), they\nshow whether it still holds what was signed here.\n");
+}
