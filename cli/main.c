@@ -29,6 +29,10 @@ static const struct cli_command commands[] = {
      help_consent_show},
     {"status", "", cmd_status, "how a serving cell is", help_status},
     {"metrics", "", cmd_metrics, "counts of a serving cell for monitoring", help_metrics},
+    {"witness", "init", cmd_witness_init, "make a witness: its key and the logs that it trusts",
+     help_witness_init},
+    {"witness", "trust", cmd_witness_trust, "let a witness trust one more log", help_witness_trust},
+    {"witness", "", cmd_witness, "serve a witness", help_witness},
     {"log", "", cmd_log, "read the ledger of a cell, or of a copy of its public folder", help_log},
 };
 #define COMMANDS_N (sizeof commands / sizeof *commands)

@@ -91,6 +91,14 @@
 #define RING_FRAME_BYTES_MAX (256u << 10)
 #define IPC_KICK_EVERY 8 /* messages after which the other side is woken within a turn */
 #define IPC_MESSAGE_BYTES_MAX (32u << 20)
-#define COSIGNATURES_MAX 16
+#define COSIGNATURES_MAX 32          /* on one checkpoint, and witnesses in one policy */
+#define POLICY_LOGS_MAX 32           /* logs in one witness policy (C2SP tlog-policy) */
+#define POLICY_GROUPS_MAX 32         /* groups in one */
+#define POLICY_BYTES_MAX (64u << 10) /* the file of one */
+#define POLICY_ENTRY_BYTES_MAX 4096  /* as a `config` entry keeps it: without logs and comments */
+#define WITNESS_PROOF_LINES_MAX 63   /* C2SP tlog-witness */
+#define WITNESS_CHECKPOINT_BYTES_MAX (64u << 10)
+#define WITNESS_LOGS_MAX 1024     /* keys of logs that one witness trusts */
+#define WITNESS_URL_BYTES_MAX 512 /* submission prefix */
 
 #endif

@@ -3,14 +3,13 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
-#include "merkle/merkle.h"
+#include "merkle/note_internal.h"
 
 enum {
-    TYPE_LOG = 0x01,
-    TYPE_COSIGNATURE = 0x04,
+    TYPE_LOG = MERKLE_KEY_LOG,
+    TYPE_COSIGNATURE = MERKLE_KEY_COSIGNATURE,
     KEY_ID_BYTES = 4,
     TIME_BYTES = 8,
-    NOTE_SIGNATURE_BYTES_MAX = 4096, /* room for post-quantum ones, which are skipped so far */
     SIGNATURE_LINES_MAX = COSIGNATURES_MAX + 1,
 };
 static const char dash[] = "\xe2\x80\x94 "; /* U+2014 and a space */
@@ -112,8 +111,7 @@ static enum bourn_err bad_note(const char *why)
     return err_set(BOURN_E_FORMAT, "malformed checkpoint: %s", why);
 }
 
-/* The line at the front of *rest, without its newline; false where none ends. */
-static bool next_line(struct slice *rest, struct slice *line)
+bool note_line(struct slice *rest, struct slice *line)
 {
     const uint8_t *end = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
     if (!end)
@@ -123,8 +121,7 @@ static bool next_line(struct slice *rest, struct slice *line)
     return true;
 }
 
-/* Body (with its last newline) and signature lines of a note. */
-static bool split(struct slice note, struct slice *body, struct slice *lines)
+bool note_split(struct slice note, struct slice *body, struct slice *lines)
 {
     for (size_t i = 0; i < note.n; i++)
         if (note.p[i] < ' ' && note.p[i] != '\n')
@@ -152,15 +149,14 @@ static bool line_get(struct slice line, struct slice *name, struct buf *payload)
     return base64_get(slice_of(space + 1, line.n - name->n - 1), payload) && payload->n > KEY_ID_BYTES;
 }
 
-/* Reads all signature lines; `signature` becomes what follows the key id on the one line of k. */
-static enum bourn_err find_signature(struct slice lines, const struct merkle_vkey *k, struct buf *signature)
+enum bourn_err note_signature(struct slice lines, const struct merkle_vkey *k, struct buf *signature)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct slice line, name = {0};
     struct buf payload;
     unsigned count = 0, found = 0;
     buf_init(&payload, NOTE_SIGNATURE_BYTES_MAX);
-    while (next_line(&lines, &line)) {
+    while (note_line(&lines, &line)) {
         if (++count > SIGNATURE_LINES_MAX)
             TRY(err_set(BOURN_E_LIMIT, "a checkpoint has more than %d signatures", SIGNATURE_LINES_MAX));
         if (!line_get(line, &name, &payload))
@@ -185,7 +181,7 @@ static enum bourn_err body_get(struct slice body, const char *origin, struct mer
 {
     struct slice rest = body, size, root;
     struct merkle_hash empty;
-    if (!next_line(&rest, &out->origin) || !next_line(&rest, &size) || !next_line(&rest, &root) || rest.n)
+    if (!note_line(&rest, &out->origin) || !note_line(&rest, &size) || !note_line(&rest, &root) || rest.n)
         return bad_note("its text is not origin, size and root on three lines");
     if (!slice_is(out->origin, origin))
         return bad_note("its origin is not the name of the log's key");
@@ -213,10 +209,10 @@ enum bourn_err merkle_checkpoint_open(struct slice note, const struct merkle_vke
     buf_init(&signature, NOTE_SIGNATURE_BYTES_MAX);
     if (log_key->type != TYPE_LOG)
         TRY(err_set(BOURN_E_CRYPTO, "the key %s is not one of a log", log_key->name));
-    if (!split(note, &body, &lines))
+    if (!note_split(note, &body, &lines))
         TRY(bad_note("not UTF-8 lines, an empty line, and signatures"));
     TRY(body_get(body, log_key->name, out));
-    err = find_signature(lines, log_key, &signature);
+    err = note_signature(lines, log_key, &signature);
     if (err == BOURN_E_NOT_FOUND)
         err = BOURN_E_CRYPTO;
     if (err)
@@ -240,9 +236,9 @@ enum bourn_err merkle_cosignature_check(struct slice note, const struct merkle_v
     buf_init(&message, note.n + 64);
     if (witness->type != TYPE_COSIGNATURE)
         TRY(err_set(BOURN_E_CRYPTO, "the key %s is not one of a witness", witness->name));
-    if (!split(note, &body, &lines))
+    if (!note_split(note, &body, &lines))
         TRY(bad_note("not UTF-8 lines, an empty line, and signatures"));
-    TRY(find_signature(lines, witness, &payload));
+    TRY(note_signature(lines, witness, &payload));
     bool ok = payload.n == TIME_BYTES + CRYPTO_SIGNATURE_BYTES && payload.p[0] < 0x80;
     if (ok) {
         *time_s = be_get(payload.p, TIME_BYTES);

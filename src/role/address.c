@@ -1,5 +1,6 @@
 #include "role/role_internal.h"
 
+#include "base/limits.h"
 #include "base/text.h"
 
 #include <arpa/inet.h>
@@ -54,6 +55,23 @@ void role_address_print(const struct sockaddr_storage *at, char out[80])
     inet_ntop(at->ss_family, six ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr, host,
               sizeof host);
     snprintf(out, 80, six ? "[%s]:%u" : "%s:%u", host, ntohs(six ? v6->sin6_port : v4->sin_port));
+}
+
+enum bourn_err role_listen(const char *listen_at, bool tls, int *fd, char address[80])
+{
+    struct sockaddr_storage at;
+    socklen_t n;
+    int one = 1;
+    enum bourn_err err = role_address_parse(listen_at, tls, &at, &n);
+    if (err)
+        return err;
+    *fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        bind(*fd, (struct sockaddr *)&at, n) != 0 || listen(*fd, LISTEN_BACKLOG) != 0 ||
+        getsockname(*fd, (struct sockaddr *)&at, &n) != 0)
+        return err_sys(BOURN_E_UNAVAILABLE, "cannot listen on %s", listen_at);
+    role_address_print(&at, address);
+    return BOURN_OK;
 }
 
 enum bourn_err role_ready(int control, const char *text)

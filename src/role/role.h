@@ -17,6 +17,14 @@ struct role_options {
  * reason); 64: bad address (only loopback is allowed without TLS). */
 int role_parent(const struct role_options *o);
 
+/* `bourn witness`: one process of its own, no parent. Serves POST /add-checkpoint until SIGTERM or SIGINT and
+ * returns as role_parent does; prints "listening on http://ADDRESS" (or https) when it is ready. */
+struct role_witness_options {
+    const char *dir, *listen;
+    const char *tls_cert, *tls_key; /* PEM files; both NULL: plain HTTP, on loopback alone */
+};
+int role_witness(const struct role_witness_options *o);
+
 /* What main() calls when argv[1] is "--role": argv[2] is the role's name, then its arguments. Returns an exit
  * code. */
 int role_main(int argc, char **argv);

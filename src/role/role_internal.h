@@ -15,12 +15,18 @@ enum { ROLE_EXIT_USAGE = 64, ROLE_EXIT_UNAVAILABLE = 69, ROLE_EXIT_FAILED = 70 }
 enum bourn_err role_address_parse(const char *text, bool tls, struct sockaddr_storage *out,
                                   socklen_t *n) BOURN_MUST_USE;
 void role_address_print(const struct sockaddr_storage *at, char out[80]);
+/* Binds and listens; `address` is where, with the port that the kernel chose. */
+enum bourn_err role_listen(const char *listen_at, bool tls, int *fd, char address[80]) BOURN_MUST_USE;
 
 /* Stands before front's address where it is to speak TLS; it gets the certificate as an order. */
 #define ROLE_HTTPS "https://"
 /* What the parent says over the control socket begins with one byte. This one: lengths of chain and key (4
  * bytes each, big-endian), then both as PEM. Any other: finish. */
 enum { ROLE_ORDER_CERTIFICATE = 'c' };
+struct buf;
+/* certificate.c: a PEM file that holds `words`; `secret`: others than owner and group may not read it. */
+enum bourn_err role_read_pem(const char *path, const char *words, const char *what, bool secret,
+                             struct buf *out) BOURN_MUST_USE;
 /* certificate.c: reads both files and sends them. An error is the operator's to mend: nothing was sent. */
 enum bourn_err role_send_certificate(int control, const char *chain, const char *key) BOURN_MUST_USE;
 /* The folders that the sandbox must let the parent read for that, also through symbolic links: absolute

@@ -36,7 +36,8 @@ out:
 enum bourn_err sandbox_enter(enum sandbox_role role, const char *writable)
 {
     static const char *const none[] = {NULL};
-    bourn_assert((role == SANDBOX_VAULT) == (writable != NULL) && role != SANDBOX_PARENT_TLS);
+    bourn_assert((role == SANDBOX_VAULT || role == SANDBOX_WITNESS) == (writable != NULL) &&
+                 role != SANDBOX_PARENT_TLS);
     return enter(role, writable, none);
 }
 

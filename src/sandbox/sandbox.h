@@ -15,10 +15,12 @@ enum sandbox_role {
     SANDBOX_VAULT,
     SANDBOX_SIGNER,
     SANDBOX_PARENT_TLS, /* a parent that may read the certificate again */
+    SANDBOX_WITNESS,    /* a witness: HTTP like front, and the folder of what it signed */
 };
 
 /* Call after everything the role may not do any more (opening, binding, mapping its rings) and before its
- * threads start. `writable`: the one folder that vault may use (NULL for the others). */
+ * threads start. `writable`: the one folder that vault or a witness may use (NULL for the
+ * others). */
 enum bourn_err sandbox_enter(enum sandbox_role role, const char *writable) BOURN_MUST_USE;
 /* The same for SANDBOX_PARENT_TLS: files below these folders (NULL at the end) may be opened for reading. */
 enum bourn_err sandbox_enter_reading(enum sandbox_role role, const char *const *folders) BOURN_MUST_USE;
