@@ -22,21 +22,23 @@ static struct witness_log *find(struct witness *w, struct slice origin)
     return NULL;
 }
 
-/* The trusted key whose signature is good; NULL if none signed, or if a signature by one of them is bad. */
-static const struct merkle_vkey *signer_of(const struct witness *w, const struct merkle_submission *s)
+/* The trusted key whose signature is good: one at least, and none of them a bad one. BOURN_E_CRYPTO, or
+ * BOURN_E_FORMAT for lines that are no signatures. */
+static enum bourn_err signer_of(const struct witness *w, const struct merkle_submission *s,
+                                const struct merkle_vkey **by)
 {
-    const struct merkle_vkey *good = NULL;
+    *by = NULL;
     for (size_t i = 0; i < w->trusted_n; i++) {
         const struct merkle_vkey *k = &w->trusted[i];
         if (!slice_is(s->cp.origin, k->name))
             continue;
         enum bourn_err err = merkle_note_verify(s->note, k);
         if (err == BOURN_OK)
-            good = good ? good : k;
+            *by = *by ? *by : k;
         else if (err != BOURN_E_NOT_FOUND)
-            return NULL;
+            return err;
     }
-    return good;
+    return *by ? BOURN_OK : BOURN_E_CRYPTO;
 }
 
 /* False with the refusal made. */
@@ -131,8 +133,11 @@ enum bourn_err witness_add_checkpoint(struct witness *w, struct slice request, u
     struct witness_log *log = find(w, s.cp.origin);
     if (!log)
         return refuse(a, 404, "origin_unknown", "This witness does not know the log.");
-    const struct merkle_vkey *by = signer_of(w, &s);
-    if (!by)
+    const struct merkle_vkey *by;
+    enum bourn_err err = signer_of(w, &s, &by);
+    if (err && err != BOURN_E_CRYPTO)
+        return refuse(a, 400, "submission_malformed", err_text());
+    if (err)
         return refuse(a, 403, "signature_invalid",
                       "No trusted key of the log signed it, or one did not well.");
     if (s.old > s.cp.size)

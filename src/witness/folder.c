@@ -29,45 +29,41 @@ void witness_state_name(const char *origin, char out[WITNESS_STATE_NAME_BYTES])
 
 /* --- making one */
 
-static enum bourn_err write_key(struct io_dir *d, const char *name, struct buf *vkey)
+static enum bourn_err make_key(const char *name, uint8_t seed[SEED_BYTES], struct buf *vkey)
 {
-    uint8_t seed[SEED_BYTES], secret[CRYPTO_SIGN_SECRET_BYTES], public_key[32];
+    uint8_t secret[CRYPTO_SIGN_SECRET_BYTES], public_key[32];
     struct merkle_vkey key;
-    crypto_random(seed, sizeof seed);
+    crypto_random(seed, SEED_BYTES);
     crypto_sign_from_seed(public_key, secret, seed);
-    merkle_vkey_init(&key, name, MERKLE_KEY_COSIGNATURE, public_key);
-    merkle_vkey_put(vkey, &key);
-    buf_put_str(vkey, "\n");
-    enum bourn_err err =
-        merkle_vkey_get(buf_slice(vkey), &key); /* the name has a form that notes can carry */
-    if (err)
-        err =
-            err_set(BOURN_E_USAGE, "the name of a witness is printable ASCII without space and plus, at most "
-                                   "255 bytes");
-    if (!err)
-        err = io_write_new(d, KEY_FILE, slice_of(seed, sizeof seed), true);
-    if (!err)
-        err = io_write_new(d, VKEY_FILE, buf_slice(vkey), true);
-    crypto_wipe(seed, sizeof seed);
     crypto_wipe(secret, sizeof secret);
-    return err;
+    if (strlen(name) <= MERKLE_ORIGIN_BYTES_MAX) {
+        merkle_vkey_init(&key, name, MERKLE_KEY_COSIGNATURE, public_key);
+        merkle_vkey_put(vkey, &key);
+        buf_put_str(vkey, "\n");
+        if (merkle_vkey_get(buf_slice(vkey), &key) == BOURN_OK)
+            return BOURN_OK;
+    }
+    return err_set(BOURN_E_USAGE,
+                   "the name of a witness is printable ASCII without space and plus, of 1 to %d bytes",
+                   MERKLE_ORIGIN_BYTES_MAX);
 }
 
 enum bourn_err witness_create(const char *path, const char *name, struct buf *vkey)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct io_dir *d = NULL, *state = NULL;
-    if (strlen(name) > MERKLE_ORIGIN_BYTES_MAX)
-        return err_set(BOURN_E_USAGE, "the name of a witness has at most %d bytes", MERKLE_ORIGIN_BYTES_MAX);
+    uint8_t seed[SEED_BYTES];
+    TRY(make_key(name, seed, vkey));
     if ((rmdir(path) != 0 && errno != ENOENT) || mkdir(path, 0700) != 0)
-        return err_set(BOURN_E_EXISTS, "%s exists and is not an empty folder, or cannot be made: %s", path,
-                       strerror(errno));
+        TRY(err_set(BOURN_E_EXISTS, "%s exists and is not an empty folder, or cannot be made: %s", path,
+                    strerror(errno)));
     TRY(io_dir_open(path, &d));
     TRY(io_dir_at(d, "state", true, &state));
     TRY(io_write_new(d, LOGS_FILE, slice_of(NULL, 0), true));
-    TRY(write_key(d, name, vkey));
-    TRY(io_dir_sync(d));
+    TRY(io_write_new(d, KEY_FILE, slice_of(seed, sizeof seed), true));
+    TRY(io_write_new(d, VKEY_FILE, buf_slice(vkey), true)); /* syncs the folder too */
 out:
+    crypto_wipe(seed, sizeof seed);
     io_dir_close(state);
     io_dir_close(d);
     return err;
