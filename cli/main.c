@@ -27,6 +27,7 @@ static const struct cli_command commands[] = {
     {"consent", "sign", cmd_consent_sign, "sign a consent, offline", help_consent_sign},
     {"consent", "show", cmd_consent_show, "show a statement in words and check its signature",
      help_consent_show},
+    {"config", "", cmd_config, "witnesses, and after what disclosures are released", help_config},
     {"status", "", cmd_status, "how a serving cell is", help_status},
     {"metrics", "", cmd_metrics, "counts of a serving cell for monitoring", help_metrics},
     {"witness", "init", cmd_witness_init, "make a witness: its key and the logs that it trusts",

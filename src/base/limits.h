@@ -101,4 +101,15 @@
 #define WITNESS_LOGS_MAX 1024     /* keys of logs that one witness trusts */
 #define WITNESS_URL_BYTES_MAX 512 /* submission prefix */
 
+#define WITNESS_SKEW_S_MAX 60    /* a cosignature's time against the cell's */
+#define WITNESS_LAG_S_DEFAULT 60 /* the quorum behind for longer: no disclosure */
+#define WITNESS_LAG_S_MIN 5      /* what the operator may set */
+#define WITNESS_LAG_S_MAX 86400
+#define WITNESS_POST_MS_MAX 10000  /* a witness answers in this time, or counts as silent */
+#define WITNESS_RETRY_MS_MIN 250   /* after a failure; doubled with each … */
+#define WITNESS_RETRY_MS_MAX 10000 /* … up to this */
+#define WITNESS_ANSWER_BYTES_MAX (64u << 10)
+#define WITNESSED_INTERVAL_S 3600       /* cosignatures become an entry once in this time */
+#define WITNESSED_BYTES_MAX (16u << 10) /* signature lines of one such entry */
+
 #endif

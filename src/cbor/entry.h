@@ -21,7 +21,7 @@ enum entry_kind {
     ENTRY_KEY = 8,
     ENTRY_CONSENT = 9,
     ENTRY_WITHDRAWN = 10,
-    ENTRY_APPROVAL = 11, /* reserved from here where not written yet: 11, 12, 17, 18, 22-29 */
+    ENTRY_APPROVAL = 11, /* reserved from here where not written yet: 11, 12, 17, 18, 22-24, 26-29 */
     ENTRY_REVOKED = 12,
     ENTRY_STORED = 13,
     ENTRY_DELETED = 14,
@@ -144,7 +144,10 @@ enum entry_key {
     E_CAUSE = 36,     /* erased: a word, e.g. "request" */
     E_SENSITIVE = 37, /* collection: it holds sensitive data */
     E_RENAMED = 38,   /* collection: fields that had another name before, pairs of old and new */
-    E_KEY_MAX = 38,
+    E_TREE_SIZE = 50, /* witnessed: size and root of the checkpoint that was cosigned … */
+    E_TREE_ROOT = 51,
+    E_COSIGNATURES = 52, /* … and the signature lines of the witnesses (C2SP tlog-cosignature) */
+    E_KEY_MAX = 52,
 };
 
 struct entry {
@@ -183,6 +186,9 @@ struct entry {
     bool sensitive;
     const struct entry_rename *renamed;
     size_t renamed_n;
+    uint64_t tree_size;
+    uint8_t tree_root[32];
+    struct slice cosignatures;
 };
 static inline bool entry_has(const struct entry *e, enum entry_key k)
 {

@@ -114,6 +114,9 @@ static const struct codec_field entry_fields[E_KEY_MAX + 1] = {
     [E_CAUSE] = ONE(entry, cause, CODEC_NAME, 0, 0),
     [E_SENSITIVE] = ONE(entry, sensitive, CODEC_BOOL, 0, 0),
     [E_RENAMED] = TUPLES(entry, renamed, rename_tuple, CODEC_UNIQUE, 1, RENAMES_PER_COLLECTION_MAX),
+    [E_TREE_SIZE] = ONE(entry, tree_size, CODEC_U64, 1, NUM),
+    [E_TREE_ROOT] = ONE(entry, tree_root, CODEC_B32, 0, 0),
+    [E_COSIGNATURES] = ONE(entry, cosignatures, CODEC_TEXT, 1, WITNESSED_BYTES_MAX),
 };
 const struct codec entry_codec = {"entry", entry_fields, E_KEY_MAX, ENTRY_BYTES_MAX};
 
@@ -211,7 +214,8 @@ static const struct entry_shape shapes[ENTRY_KIND_MAX + 1] = {
     [ENTRY_RECEIVED] = {.name = "received"},
     [ENTRY_LEASE] = {.name = "lease"},
     [ENTRY_EPOCH] = {.name = "epoch"},
-    [ENTRY_WITNESSED] = {.name = "witnessed"},
+    [ENTRY_WITNESSED] = {.name = "witnessed",
+                         .must = KEY_BIT(E_TREE_SIZE) | KEY_BIT(E_TREE_ROOT) | KEY_BIT(E_COSIGNATURES)},
     [ENTRY_RELEASE] = {.name = "release"},
     [ENTRY_ADVISORY] = {.name = "advisory"},
     [ENTRY_BEHAVIOUR] = {.name = "behaviour"},

@@ -48,7 +48,8 @@ enum req_op {
     REQ_IDENTIFIER,   /* token subject body {"identifier"}: one more for the same person */
     REQ_METRICS,      /* front (for its listener of its own), admin */
     REQ_EXPORT,       /* body: signed statement, which is the credential; number: page; answers NDJSON */
-    REQ_OP_MAX = REQ_EXPORT,
+    REQ_ADMIN_CONFIG, /* body JSON: settings to change, each a string; answers all of them */
+    REQ_OP_MAX = REQ_ADMIN_CONFIG,
 };
 enum req_sender { REQ_FROM_FRONT = 1, REQ_FROM_ADMIN = 2 };
 

@@ -42,4 +42,7 @@ void merkle_policy_put(struct buf *out, const struct merkle_policy *p);
 /* Whether these witnesses (bit i: witness i has cosigned) are a quorum. A quorum of none is met by nobody. */
 bool merkle_policy_met(const struct merkle_policy *p, uint64_t cosigned);
 
+/* Whether a witness can be posted to there: https, or http on loopback; no user, query or fragment. */
+bool merkle_policy_url_ok(const char *url);
+
 #endif

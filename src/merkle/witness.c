@@ -99,16 +99,28 @@ out:
     return err;
 }
 
-void merkle_note_keep(struct buf *out, struct slice note, const struct merkle_vkey *log_key)
+enum bourn_err merkle_note_line(struct buf *out, struct slice note, const struct merkle_vkey *key)
 {
+    enum bourn_err err = BOURN_E_INTERNAL;
     struct slice body, lines;
     struct buf signature;
     buf_init(&signature, NOTE_SIGNATURE_BYTES_MAX);
-    bourn_assert(note_split(note, &body, &lines) && note_signature(lines, log_key, &signature) == BOURN_OK);
+    if (!note_split(note, &body, &lines))
+        TRY(bad("not UTF-8 lines, an empty line, and signatures"));
+    TRY(note_signature(lines, key, &signature));
+    merkle_note_sign_line(out, key, buf_slice(&signature));
+out:
+    buf_release(&signature);
+    return err;
+}
+
+void merkle_note_keep(struct buf *out, struct slice note, const struct merkle_vkey *log_key)
+{
+    struct slice body, lines;
+    bourn_assert(note_split(note, &body, &lines));
     buf_put_slice(out, body);
     buf_put_str(out, "\n");
-    merkle_note_sign_line(out, log_key, buf_slice(&signature));
-    buf_release(&signature);
+    bourn_assert(merkle_note_line(out, note, log_key) == BOURN_OK);
 }
 
 void merkle_cosign(struct buf *out, struct slice body, const struct merkle_vkey *witness,

@@ -29,6 +29,10 @@ enum bourn_err merkle_note_verify(struct slice note, const struct merkle_vkey *l
 /* Appends the note with no other signature than that of this key, which merkle_note_verify found good. */
 void merkle_note_keep(struct buf *out, struct slice note, const struct merkle_vkey *log_key);
 
+/* Appends the one signature line of this key, of either type, unverified. */
+enum bourn_err merkle_note_line(struct buf *out, struct slice note,
+                                const struct merkle_vkey *key) BOURN_MUST_USE;
+
 /* Appends the line of a cosignature/v1 on a checkpoint's body at `time_s`. */
 void merkle_cosign(struct buf *out, struct slice body, const struct merkle_vkey *witness,
                    const uint8_t secret[64], uint64_t time_s);

@@ -76,9 +76,12 @@ enum bourn_err role_listen(const char *listen_at, bool tls, int *fd, char addres
 
 enum bourn_err role_ready(int control, const char *text)
 {
-    char line[192];
-    int n = snprintf(line, sizeof line, "ready %s\n", text);
-    if (n < 0 || (size_t)n >= sizeof line || write(control, line, (size_t)n) != n)
-        return err_sys(BOURN_E_UNAVAILABLE, "cannot tell the parent process that this role is ready");
-    return BOURN_OK;
+    enum bourn_err err = BOURN_OK;
+    struct buf line;
+    buf_init(&line, ROLE_READY_BYTES_MAX);
+    buf_printf(&line, "ready %s\n", text);
+    if (buf_check(&line) != BOURN_OK || write(control, line.p, line.n) != (ssize_t)line.n)
+        err = err_sys(BOURN_E_UNAVAILABLE, "cannot tell the parent process that this role is ready");
+    buf_release(&line);
+    return err;
 }

@@ -34,7 +34,12 @@ int role_main(int argc, char **argv);
  * end of file. `listen` of front: the address, behind "https://" if the certificate comes over `control`; a
  * comma and the address for metrics may follow. */
 int role_front(const struct ring_fds *vault, int control, const char *listen);
-int role_vault(const struct ring_fds *front, const struct ring_fds *signer, int control, const char *cell);
+/* vault's TEXT: the URLs of witnesses, one a line with a space for each newline; empty: no relay is wanted.
+ */
+int role_vault(const struct ring_fds *front, const struct ring_fds *signer, const struct ring_fds *relay,
+               int control, const char *cell);
+/* `urls`: the same text; the relay posts to these and nowhere else. */
+int role_relay(const struct ring_fds *vault, int control, const char *urls);
 int role_signer(const struct ring_fds *vault, int control, const char *cell);
 
 #endif

@@ -38,12 +38,13 @@ enum bourn_err role_certificate_folders(const char *chain, const char *key,
 /* Tells the parent that this role serves. */
 enum bourn_err role_ready(int control, const char *text) BOURN_MUST_USE;
 
+enum { ROLE_READY_BYTES_MAX = 32 << 10 }; /* the URLs of a policy's witnesses fit */
 /* start.c: the parent's view of a role that runs. */
 struct role_child {
     const char *name;
     pid_t pid;
-    int control;     /* the parent's end */
-    char ready[200]; /* the text of its ready line */
+    int control;                      /* the parent's end */
+    char ready[ROLE_READY_BYTES_MAX]; /* the text of its ready line */
 };
 /* Forks and executes this program again as the role. `keep`: the descriptors it inherits beside standard
  * error, in the order of its arguments; `last`: its last argument (the cell's folder or the address). */

@@ -16,6 +16,7 @@
 #include "vault/prev.h"
 #include "vault/slots.h"
 #include "vault/vault.h"
+#include "vault/witness.h"
 
 #define SUBJECT_STATE_BYTES_MAX (1u << 20) /* a person's state before it is sealed */
 
@@ -107,7 +108,8 @@ struct answer {
     const char *code; /* static words */
     struct buf detail, missing, body;
     struct release *release;   /* NULL: body is complete */
-    bool wait_signed;          /* released once a checkpoint covers `receipt` */
+    bool wait_signed;          /* released once a checkpoint covers `receipt` … */
+    bool wait_cosigned;        /* … and the quorum of witnesses has cosigned one that does */
     uint64_t deadline_ms;      /* monotonic; of waiting for the signature */
     uint64_t hold_ns;          /* not 0: leaves a multiple of this after taken_ns, see answer_hold */
     uint64_t taken_ns, due_ns; /* monotonic: its turn began; it leaves (once held) */
@@ -160,6 +162,8 @@ struct vault {
     struct prev *prev;
     struct world *world;
     struct worker *worker;
+    struct witnesses *witnesses;
+    struct vault_relay relay;
     struct crypto_mac id_mac;    /* HMAC of identifiers */
     struct crypto_mac blind_mac; /* HMAC of searchable values */
     struct buf vkey;             /* text of ledger.vkey */
@@ -219,6 +223,8 @@ bool body_object(const struct request *r, struct json_value *body, struct answer
 /* The answer is about `names` people of whom it may not tell whether they exist: it leaves a fixed time after
  * its turn began, whatever the work for it was. */
 void answer_hold(struct answer *a, size_t names);
+/* What the answer's disclosure waits for, by the cell's settings; `rows`: people in it. */
+void answer_wait(struct vault *v, struct answer *a, size_t rows, bool transfer);
 /* Holds it if its time has to come first, or else sends it: decrypts if needed, hands the reply to the owner,
  * frees the answer. */
 enum bourn_err answer_pass(struct vault *v, struct answer *a) BOURN_MUST_USE;
@@ -393,7 +399,7 @@ handler handle_erase, handle_enrolment, handle_enrolment_look, handle_enrolment_
 handler handle_consent_request, handle_consent, handle_consents, handle_withdraw;
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
 handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
-handler handle_notice, handle_pack, handle_metrics, handle_export;
+handler handle_notice, handle_pack, handle_metrics, handle_export, handle_config;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
 
 /* metrics.c: counts. */
@@ -412,6 +418,10 @@ void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_
 uint64_t worker_size(const struct worker *w); /* entries that the files hold or will hold after recovery */
 void worker_free(struct worker *w);           /* writes what waits, joins */
 int worker_wait_fd(const struct worker *w);
+/* Appends the last checkpoint as it was signed; its size, 0 if there is none yet. */
+uint64_t worker_note(struct worker *w, struct buf *out);
+/* The same with cosignatures, to be published if it is still the last one. */
+void worker_cosigned(struct worker *w, uint64_t size, struct slice note);
 struct worker_state {
     uint64_t signed_ms, waiting_since_ms; /* monotonic: of the last checkpoint; since when entries wait */
     uint64_t files_size, files_sequence, signed_size; /* entries in files; last frame in files; published */

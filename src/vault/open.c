@@ -121,6 +121,7 @@ enum bourn_err vault_rewind(struct vault *v)
     TRY(replay(v, false));
     TRY(slots_zero_from(v->slots, prev_count(v->prev)));
     TRY(slots_sync(v->slots));
+    TRY(witnesses_configure(v));
     v->refusals_n = 0;
     memset(v->tokens, 0, sizeof v->tokens); /* a party that is gone again may have lent one its index */
 out:
@@ -157,16 +158,13 @@ enum bourn_err vault_lock(const char *path, int *fd)
 static enum bourn_err read_origin(struct vault *v)
 {
     struct merkle_vkey k;
-    struct buf text;
-    buf_init(&text, 1024);
-    enum bourn_err err = io_read_all(v->cell, "ledger.vkey", &text);
-    while (text.n && text.p[text.n - 1] == '\n')
-        text.n--;
+    enum bourn_err err = io_read_all(v->cell, "ledger.vkey", &v->vkey);
+    while (v->vkey.n && v->vkey.p[v->vkey.n - 1] == '\n')
+        v->vkey.n--;
     if (err == BOURN_OK)
-        err = merkle_vkey_get(buf_slice(&text), &k);
+        err = merkle_vkey_get(buf_slice(&v->vkey), &k);
     if (err == BOURN_OK)
         snprintf(v->origin, sizeof v->origin, "%s", k.name);
-    buf_release(&text);
     return err;
 }
 
@@ -208,7 +206,7 @@ static enum bourn_err recover(struct vault *v)
     TRY(slots_zero_from(v->slots, prev_count(v->prev)));
     TRY(slots_reconcile(v->slots, prev_count(v->prev), erased, v));
     TRY(slots_sync(v->slots));
-    err = BOURN_OK;
+    err = witnesses_configure(v);
 out:
     return err;
 }
@@ -221,6 +219,7 @@ static enum bourn_err open_parts(struct vault *v, const char *path)
     TRY(io_dir_open(path, &v->cell));
     TRY(io_dir_at(v->cell, "journal", false, &v->cell_journal));
     TRY(read_origin(v));
+    TRY(witnesses_new(v));
     TRY(slots_open(v->cell, v->origin, &v->slots));
     slots_derive(v->slots, "identifiers", id_key);
     crypto_mac_init(&v->id_mac, id_key, sizeof id_key);
@@ -246,6 +245,7 @@ static void free_answers(struct answer *a)
 static void free_all(struct vault *v)
 {
     worker_free(v->worker);
+    witnesses_free(v->witnesses);
     free_answers(v->waiting);
     free_answers(v->answers);
     free_answers(v->held);
@@ -263,6 +263,7 @@ static void free_all(struct vault *v)
         io_dir_close(v->cell);
     if (v->lock_fd >= 0)
         close(v->lock_fd);
+    buf_release(&v->vkey);
     buf_release(&v->entries);
     buf_release(&v->heads);
     buf_release(&v->ops);
@@ -289,6 +290,7 @@ enum bourn_err vault_open(const char *path, int lock_fd, vault_answer answer, vo
     v->now = clock_wall_s();
     v->now_ms = v->store_committed_ms = clock_mono_ms();
     arena_init(&v->arena, ARENA_BYTES_MAX);
+    buf_init(&v->vkey, 1024);
     buf_init(&v->entries, BATCH_BYTES_MAX);
     buf_init(&v->heads, BATCH_BYTES_MAX / 8);
     buf_init(&v->ops, BATCH_BYTES_MAX);
@@ -372,27 +374,28 @@ enum bourn_err vault_published(struct vault *v)
         return err_sys(BOURN_E_IO, "eventfd of the ledger worker");
     worker_state(v->worker, &ws);
     metrics_published(v, ws.signed_size);
+    uint64_t cosigned = witnesses_cosigned(v);
     for (struct answer *a = v->waiting; a; a = next) {
         next = a->next;
-        if (a->receipt >= ws.signed_size && v->now_ms < a->deadline_ms) {
+        bool cosignature = a->wait_cosigned && a->receipt >= cosigned;
+        bool late = a->receipt >= ws.signed_size || cosignature;
+        if (late && v->now_ms < a->deadline_ms) {
             a->next = still;
             still = a;
             continue;
         }
-        if (a->receipt >=
-            ws.signed_size) { /* logged, but never released: the ledger says more than happened */
+        if (late) { /* logged, but never released: the ledger says more than happened */
             answer_withhold(a);
-            answer_problem(a, 503, "checkpoint_late",
-                           "the checkpoint over this disclosure is late: nothing was released; try again");
+            answer_problem(a, 503, cosignature ? "cosignature_late" : "checkpoint_late",
+                           "the %s over this disclosure is late: nothing was released; try again",
+                           cosignature ? "witnesses' cosignature" : "checkpoint");
         }
         enum bourn_err err = answer_pass(v, a);
         if (err)
             return err;
     }
     v->waiting = still;
-    if (ws.failed)
-        return worker_failure(v->worker);
-    return BOURN_OK;
+    return ws.failed ? worker_failure(v->worker) : witnesses_turn(v);
 }
 
 enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
@@ -412,6 +415,7 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
     }
     if (v->waiting)
         TRY(vault_published(v));
+    TRY(witnesses_turn(v));
     uint64_t rows = store_changed_rows(v->store);
     if (rows >= STORE_COMMIT_ROWS || (rows && v->now_ms - v->store_committed_ms >= STORE_COMMIT_MS))
         TRY(commit_store(v));
