@@ -85,6 +85,9 @@ static void detail(struct buf *b, const struct log_parties *l, const struct entr
     case ENTRY_NOTICE:
         word(b, " in ", e->language, "");
         break;
+    case ENTRY_WITNESSED:
+        buf_printf(b, " the first %llu entries", (unsigned long long)e->tree_size);
+        break;
     case ENTRY_ERASED:
         buf_printf(b, ", asked for by %s", asked[e->asked_by <= 3 ? e->asked_by : 0]);
         break;
@@ -149,14 +152,19 @@ void log_line_json(struct buf *b, const struct log_parties *l, uint64_t index, c
         {E_DESTINATION, "destination", e->destination},
         {E_CODE, "code", e->code},
         {E_CAUSE, "cause", e->cause},
+        {E_COSIGNATURES, "cosignatures", e->cosignatures},
     };
     const struct {
         enum entry_key key;
         const char *name;
         uint64_t value;
     } numbers[] = {
-        {E_COUNT, "count", e->count},   {E_VERSION, "version", e->version},    {E_ENDS, "ends", e->ends},
-        {E_DELAY, "delay_s", e->delay}, {E_ASKED_BY, "asked_by", e->asked_by},
+        {E_COUNT, "count", e->count},
+        {E_VERSION, "version", e->version},
+        {E_ENDS, "ends", e->ends},
+        {E_DELAY, "delay_s", e->delay},
+        {E_ASKED_BY, "asked_by", e->asked_by},
+        {E_TREE_SIZE, "size", e->tree_size},
     };
     buf_printf(b, "{\"index\":%llu,\"time\":\"", (unsigned long long)index);
     time_put(b, e->time);

@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "merkle/policy.h"
 #include "verify/verify.h"
 
 #include <curl/curl.h>
@@ -26,6 +27,9 @@ static const char usage[] =
     "  --rows FOLDER         the rows, for auditors (a cell's rows/)\n"
     "  --evidence FILE       evidence saved by --save-evidence\n"
     "  --head FILE           an earlier signed checkpoint; may be repeated\n"
+    "  --policy FILE         the witnesses that you trust, and how many of them (C2SP tlog-policy): V1 and "
+    "S1\n"
+    "                        hold only if such a quorum has cosigned the checkpoint\n"
     "  --pin HEX             pin of a pack to trust beside those that ship; may be repeated\n"
     "  --save-head FILE      keep the checkpoint that was verified, for the next --head\n"
     "  --save-evidence FILE  keep what a URL opened (mode 0600)\n"
@@ -38,7 +42,8 @@ static const char usage[] =
 
 struct command {
     struct verify_options o;
-    const char *key, *head_file[HEADS_MAX], *save_head;
+    const char *key, *head_file[HEADS_MAX], *save_head, *policy_file;
+    struct merkle_policy policy;
     struct buf head_text[HEADS_MAX];
     struct slice head[HEADS_MAX];
     uint8_t pin[PINS_MAX][32];
@@ -104,10 +109,11 @@ static void add_shipped_pins(struct command *c)
 static enum bourn_err parse(int argc, char **argv, struct command *c)
 {
     static const struct option options[] = {
-        {"key", 1, NULL, 'k'},     {"rows", 1, NULL, 'r'},          {"evidence", 1, NULL, 'e'},
-        {"head", 1, NULL, 'h'},    {"pin", 1, NULL, 'p'},           {"save-head", 1, NULL, 's'},
-        {"purpose", 1, NULL, 'u'}, {"save-evidence", 1, NULL, 'v'}, {"json", 0, NULL, 'j'},
-        {"help", 0, NULL, 'H'},    {"version", 0, NULL, 'V'},       {NULL, 0, NULL, 0},
+        {"key", 1, NULL, 'k'},    {"rows", 1, NULL, 'r'},    {"evidence", 1, NULL, 'e'},
+        {"head", 1, NULL, 'h'},   {"pin", 1, NULL, 'p'},     {"save-head", 1, NULL, 's'},
+        {"policy", 1, NULL, 'w'}, {"purpose", 1, NULL, 'u'}, {"save-evidence", 1, NULL, 'v'},
+        {"json", 0, NULL, 'j'},   {"help", 0, NULL, 'H'},    {"version", 0, NULL, 'V'},
+        {NULL, 0, NULL, 0},
     };
     enum bourn_err err = BOURN_OK;
     for (int opt; err == BOURN_OK && (opt = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -131,6 +137,9 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
             break;
         case 's':
             c->save_head = optarg;
+            break;
+        case 'w':
+            c->policy_file = optarg;
             break;
         case 'u':
             c->o.purpose = optarg;
@@ -157,6 +166,25 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
     return err;
 }
 
+/* A policy that lists logs must list this one. */
+static enum bourn_err read_policy(struct command *c)
+{
+    struct buf text;
+    bool listed = false;
+    buf_init(&text, POLICY_BYTES_MAX + 4096);
+    enum bourn_err err = read_small(c->policy_file, &text);
+    if (err == BOURN_OK)
+        err = merkle_policy_get(buf_slice(&text), &c->policy);
+    for (size_t i = 0; i < c->policy.logs_n; i++)
+        listed |= memcmp(&c->policy.log[i].key, &c->o.key, sizeof c->o.key) == 0;
+    if (err == BOURN_OK && c->policy.logs_n && !listed)
+        err = err_set(BOURN_E_USAGE, "the policy %s lists logs, and this one is not among them",
+                      c->policy_file);
+    c->o.policy = &c->policy;
+    buf_release(&text);
+    return err;
+}
+
 /* What fits together, and the small files that the options name. */
 static enum bourn_err prepare(struct command *c)
 {
@@ -177,6 +205,8 @@ static enum bourn_err prepare(struct command *c)
     }
     TRY(read_small(c->key, &key));
     TRY(merkle_vkey_get(buf_slice(&key), &c->o.key));
+    if (c->policy_file)
+        TRY(read_policy(c));
     for (size_t i = 0; i < c->heads_n; i++) {
         buf_init(&c->head_text[i], FILE_BYTES_MAX);
         TRY(read_small(c->head_file[i], &c->head_text[i]));

@@ -21,7 +21,8 @@ struct one {             /* a witness, in the policy's order */
     uint64_t due_ms;     /* not before */
     unsigned failures;   /* in a row */
     enum outcome outcome;
-    bool at_hand; /* has cosigned the checkpoint at hand */
+    char said[96]; /* what was logged of it */
+    bool at_hand;  /* has cosigned the checkpoint at hand */
 };
 struct witnesses {
     struct merkle_policy *policy; /* NULL: none */
@@ -228,15 +229,17 @@ out:
 static void told(struct vault *v, size_t i, enum outcome outcome, const char *what)
 {
     struct one *o = &v->witnesses->of[i];
-    if (outcome != o->outcome && outcome == COSIGNED)
-        log_info("the witness %s cosigns", v->witnesses->policy->witness[i].key.name);
-    else if (outcome != o->outcome && outcome == FORKED)
-        log_error(
-            "the witness %s has seen another history of this log: %s. Was the cell copied, or an old backup "
-            "restored? Nothing that it refuses can be hidden",
-            v->witnesses->policy->witness[i].key.name, what);
-    else if (outcome != o->outcome)
-        log_warning("the witness %s does not cosign: %s", v->witnesses->policy->witness[i].key.name, what);
+    const char *name = v->witnesses->policy->witness[i].key.name;
+    bool news = outcome != o->outcome || strcmp(what, o->said) != 0;
+    snprintf(o->said, sizeof o->said, "%s", what);
+    if (news && outcome == COSIGNED)
+        log_info("the witness %s cosigns", name);
+    else if (news && outcome == FORKED)
+        log_error("the witness %s has seen another history of this log: %s. Was the cell copied, or an old "
+                  "backup restored? Do not serve it on: nothing can be hidden from who holds the other one",
+                  name, what);
+    else if (news)
+        log_warning("the witness %s does not cosign: %s", name, what);
     o->outcome = outcome;
     if (outcome == COSIGNED) {
         o->failures = 0;

@@ -73,6 +73,9 @@ struct verify_report {
     uint64_t entries, delay_s;
     bool have_checkpoint, rows_given, evidence_given;
     uint64_t heads; /* earlier heads that this log extends */
+    bool policy_given;
+    uint64_t witnessed;     /* entries that hold cosignatures */
+    uint64_t cosigned_size; /* the largest size that a quorum of the given policy has cosigned; 0: none */
     uint64_t people, erased_people;
     uint64_t disclosures, transfers;       /* rows: one a person; those that cross the market's border */
     uint64_t by_grade[6];                  /* disclosures by enum grade of the basis */
@@ -97,6 +100,7 @@ struct verify_options {
     size_t pins_n;
     const struct slice *heads; /* earlier signed checkpoints */
     size_t heads_n;
+    const struct merkle_policy *policy; /* witnesses that the user trusts; NULL: not given */
     struct buf *save_head; /* gets the checkpoint as it was read if the tree under it is sound; NULL */
 };
 
