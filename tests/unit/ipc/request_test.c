@@ -153,6 +153,7 @@ static const struct {
     [REQ_ADMIN_PACK] = {REQ_FROM_ADMIN, B, 0},
     [REQ_METRICS] = {REQ_FROM_FRONT | REQ_FROM_ADMIN, 0, 0},
     [REQ_EXPORT] = {REQ_FROM_FRONT, B, N},
+    [REQ_ADMIN_CONFIG] = {REQ_FROM_ADMIN, B, 0},
 };
 
 /* Bytes with exactly these fields, made here: the encoder alone would leave out a number that is 0. */
