@@ -20,7 +20,7 @@ const char help_witness[] =
     "  Exit: 0 drained, 64 usage, 69 cannot start, 70 its disk failed.\n";
 
 const char help_witness_init[] =
-    "bourn witness init DIR --name NAME [--log VKEY-FILE] …\n"
+    "bourn witness init DIR --name NAME [--log VKEY-FILE] … [--json]\n"
     "  Makes the folder DIR with a fresh key, and prints its public key (vkey), which logs and verifiers "
     "name in\n"
     "  their policies.\n"
@@ -29,37 +29,59 @@ const char help_witness_init[] =
     "  Exit: 0 made, 1 refused or failed, 64 usage.\n";
 
 const char help_witness_trust[] =
-    "bourn witness trust DIR VKEY-FILE\n"
+    "bourn witness trust DIR VKEY-FILE [--json]\n"
     "  Lets the witness in DIR trust one more log, by its public key (a cell's ledger.vkey). A witness that "
     "is\n"
     "  serving learns of it when it starts again. To trust one no longer, take its line out of DIR/logs.\n"
     "  Exit: 0 done, 1 refused or failed, 64 usage.\n";
 
-static int trust(const char *dir, const char *file)
+/* {"vkey":…} */
+static void as_json(struct buf *vkey)
+{
+    struct buf b;
+    buf_init(&b, 8192);
+    size_t n = vkey->n && vkey->p[vkey->n - 1] == '\n' ? vkey->n - 1 : vkey->n;
+    buf_put_str(&b, "{\"vkey\":");
+    json_put_string(&b, slice_of(vkey->p, n));
+    buf_put_str(&b, "}\n");
+    buf_clear(vkey);
+    buf_put_slice(vkey, buf_slice(&b));
+    buf_release(&b);
+}
+
+static int trust(const char *dir, const char *file, bool json)
 {
     struct buf text;
     buf_init(&text, 4096);
     enum bourn_err err = cli_read(file, &text);
     if (err == BOURN_OK)
         err = witness_trust(dir, buf_slice(&text));
+    int code = err == BOURN_OK ? CLI_DONE : cli_err(err);
+    if (code == CLI_DONE && json) {
+        as_json(&text);
+        code = cli_out(buf_slice(&text));
+    }
     buf_release(&text);
-    return err == BOURN_OK ? CLI_DONE : cli_err(err);
+    return code;
 }
 
 int cmd_witness_init(int argc, char **argv)
 {
-    enum { NAME, LOG, OPTIONS };
-    static const struct opt options[OPTIONS] = {{"name", true}, {"log", true}};
+    enum { NAME, LOG, JSON, OPTIONS };
+    static const struct opt options[OPTIONS] = {{"name", true}, {"log", true}, {"json", false}};
     struct opts o = {.argc = argc, .argv = argv};
     const char *value, *dir = NULL, *name = NULL, *logs[64];
     size_t logs_n = 0;
+    bool json = false;
     int option, code = CLI_DONE;
     while ((option = opt_next(&o, options, OPTIONS, &value)) != OPT_END) {
         if (option == OPT_BAD)
             return CLI_USAGE;
         if ((option == OPT_OPERAND && dir) || (option == LOG && logs_n == sizeof logs / sizeof *logs))
             return cli_fail(CLI_USAGE, "too many operands or logs (bourn witness trust adds more)");
-        if (option == LOG)
+        if (option == JSON)
+            json = true;
+        else if (option == LOG)
             logs[logs_n++] = value;
         else
             *(option == NAME ? &name : &dir) = value;
@@ -70,9 +92,11 @@ int cmd_witness_init(int argc, char **argv)
     buf_init(&vkey, 4096);
     enum bourn_err err = witness_create(dir, name, &vkey);
     for (size_t i = 0; i < logs_n && err == BOURN_OK && code == CLI_DONE; i++)
-        code = trust(dir, logs[i]);
+        code = trust(dir, logs[i], false);
     if (err != BOURN_OK)
         code = cli_err(err);
+    if (json)
+        as_json(&vkey);
     if (code == CLI_DONE)
         code = cli_out(buf_slice(&vkey));
     buf_release(&vkey);
@@ -81,19 +105,25 @@ int cmd_witness_init(int argc, char **argv)
 
 int cmd_witness_trust(int argc, char **argv)
 {
+    static const struct opt options[] = {{"json", false}};
     struct opts o = {.argc = argc, .argv = argv};
     const char *value, *dir = NULL, *file = NULL;
+    bool json = false;
     int option;
-    while ((option = opt_next(&o, NULL, 0, &value)) != OPT_END) {
+    while ((option = opt_next(&o, options, 1, &value)) != OPT_END) {
         if (option == OPT_BAD)
             return CLI_USAGE;
+        if (option == 0) {
+            json = true;
+            continue;
+        }
         if (file)
             return cli_fail(CLI_USAGE, "too many operands: bourn witness trust DIR VKEY-FILE");
         *(dir ? &file : &dir) = value;
     }
     if (!dir || !file)
         return cli_fail(CLI_USAGE, "usage:\n%s", help_witness_trust);
-    return trust(dir, file);
+    return trust(dir, file, json);
 }
 
 int cmd_witness(int argc, char **argv)

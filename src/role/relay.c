@@ -90,11 +90,14 @@ static enum bourn_err begin(struct relay *r, struct slice m)
 {
     uint32_t witness = m.n >= 6 ? (uint32_t)be_get(m.p, 4) : UINT32_MAX;
     size_t url_n = m.n >= 6 ? (size_t)be_get(m.p + 4, 2) : 0;
-    if (witness >= COSIGNATURES_MAX || url_n > m.n - 6 || url_n > WITNESS_URL_BYTES_MAX ||
-        r->post[witness].busy)
+    if (witness >= COSIGNATURES_MAX || url_n > m.n - 6 || url_n > WITNESS_URL_BYTES_MAX)
         return err_set(BOURN_E_FORMAT, "vault sent a malformed request for a witness");
     struct post *o = &r->post[witness];
     struct slice url = slice_of(m.p + 6, url_n);
+    if (o->busy) { /* of another policy: vault does not want its answer any more */
+        curl_multi_remove_handle(r->multi, o->curl);
+        o->busy = false;
+    }
     if (!known(r, url)) { /* the policy has changed since this relay was started */
         log_warning(
             "a witness of the policy is not among those that this relay was started for: restart the cell");

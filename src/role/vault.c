@@ -213,7 +213,7 @@ static enum bourn_err turn(struct vault_role *x, uint64_t wait_ns, int control, 
     *more = more_front || more_admin;
     if (p[1].revents)
         TRY(vault_published(x->vault));
-    TRY(take_relay(x)); /* behind the commit: no batch is open */
+    TRY(p[3].revents ? take_relay(x) : ring_kick(x->relay)); /* behind the commit: no batch is open */
     TRY(ring_kick(x->front));
     err = x->send_err;
 out:

@@ -217,7 +217,8 @@ enum bourn_err witnesses_turn(struct vault *v)
     TRY(move_on(v));
     for (size_t i = 0; w->size && i < w->policy->witnesses_n && err == BOURN_OK; i++) {
         const struct one *o = &w->of[i];
-        if (w->policy->witness[i].url[0] && !o->at_hand && !o->asked_size && clock_mono_ms() >= o->due_ms)
+        if (w->policy->witness[i].url[0] && !o->at_hand && !o->asked_size && o->known <= w->size &&
+            clock_mono_ms() >= o->due_ms)
             err = ask(v, i);
     }
 out:
@@ -341,7 +342,7 @@ static void take_size(struct vault *v, size_t i, struct slice body)
     else if (size > v->witnesses->published)
         told(v, i, FORKED, "it has cosigned more entries than this log ever signed");
     else
-        o->known = size; /* and again, at once */
+        o->known = size; /* and again: at once, or when a checkpoint of that size is at hand */
 }
 
 enum bourn_err vault_posted(struct vault *v, uint32_t i, uint32_t status, struct slice body)
@@ -411,8 +412,6 @@ void witnesses_metrics(const struct vault *v, struct buf *out)
 {
     const struct witnesses *w = v->witnesses;
     uint64_t lag_ms = witnesses_lag_ms(v);
-    if (!w->policy)
-        return;
     buf_printf(out,
                "# HELP bourn_witness_lag_seconds Since when the quorum of witnesses is behind; 0 while it is "
                "not.\n# TYPE bourn_witness_lag_seconds gauge\nbourn_witness_lag_seconds %llu.%03llu\n",
@@ -423,7 +422,7 @@ void witnesses_metrics(const struct vault *v, struct buf *out)
                (unsigned long long)w->cosigned_size);
     buf_put_str(out, "# HELP bourn_witness_up 1 while the witness cosigned when it was asked last.\n"
                      "# TYPE bourn_witness_up gauge\n");
-    for (size_t i = 0; i < w->policy->witnesses_n; i++) {
+    for (size_t i = 0; w->policy && i < w->policy->witnesses_n; i++) {
         buf_put_str(out, "bourn_witness_up{witness=\"");
         for (const char *p = w->policy->witness[i].key.name; *p; p++)
             buf_put(out, *p == '"' || *p == '\\' ? "?" : p, 1);

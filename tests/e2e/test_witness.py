@@ -364,6 +364,7 @@ class Liars(Witnessed):
             "another's line": lambda request: (200, honest.line(Fake.text(request))),
             "409 of nothing": lambda request: (409, "x"),
             "409 for ever": lambda request: (409, "1\n"),
+            "409 ahead": lambda request: (409, f"{int(Fake.text(request).split(chr(10))[1]) + 1}\n"),
             "409 beyond": lambda request: (409, "1000000\n"),
             "500": lambda request: (500, "no"),
             "redirect": lambda request: (307, ""),
@@ -393,7 +394,7 @@ class Liars(Witnessed):
         self.make(None, 0)
         ws = self.real(1)
         self.trust_and_serve(ws)
-        self.configure([(ws[0].vkey, ws[0].url)], 1)
+        self.configure([(ws[0].vkey, ws[0].url.replace("127.0.0.1", "localhost"))], 1)  # a name, looked up in the sandbox
         wait(lambda: self.cosigners([ws[0].vkey]) == {0})
         self.cell.stop()  # what it knew of the witness is forgotten
         self.cell.serve()
@@ -407,6 +408,38 @@ class Liars(Witnessed):
             self.assertEqual(int(f.read().split("\n")[1]), self.cell.size())
         self.assertGreaterEqual(self.cell.size(), size)
         self.assertNotIn("another history", self.cell.log())
+
+
+    def test_addresses_that_lead_nowhere(self):
+        """A name that does not exist, TLS spoken to what has none, a port where nobody is: the relay lives on."""
+        self.make(None, 0)
+        plain, good = Fake("plain.example"), Fake("good.example")
+        self.addCleanup(plain.close)
+        self.addCleanup(good.close)
+        keys = [tlog.vkey(f"w{i}.example", 4, signing.Key().public) for i in range(3)]
+        port = plain.server.server_port
+        self.configure([(keys[0], "https://nowhere.invalid/x"), (keys[1], f"https://localhost:{port}"),
+                        (keys[2], "http://[::1]:9"), (good.vkey, good.url)], 1)
+        wait(lambda: self.cosigners([good.vkey]) == {0})
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:
+            self.assertTrue(self.going())
+            time.sleep(0.2)
+        self.assertEqual([w["state"] for w in self.status()["witnesses"]], ["silent", "silent", "silent", "cosigns"])
+        self.assertEqual(plain.asked, [])
+        # another policy while requests are under way: new keys under the same relay
+        good.answer = lambda request: None
+        self.assertTrue(self.going())
+        time.sleep(1)
+        other = Fake("other.example")
+        self.addCleanup(other.close)
+        path = policy(os.path.join(self.parent, "policy"), [(good.vkey, other.url), (other.vkey, good.url)], 1)
+        harness.run("bourn", "config", self.cell.path, "--witness-policy", path)
+        good.answer = lambda request: (200, other.line(Fake.text(request)))
+        wait(lambda: self.cosigners([other.vkey]) == {0}, 30)  # at the address that this relay knows
+        self.assertEqual(other.asked, [])  # and not at the other: its port was not among those of the start
+        self.assertIn("restart the cell", self.cell.log())
+        self.cell.stop()
 
 
 class SplitView(Witnessed):
