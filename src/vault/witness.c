@@ -106,7 +106,7 @@ static enum bourn_err take_policy(struct vault *v, struct slice text)
     if (!w->policy)
         return err_set(BOURN_E_MEMORY, "out of memory for a witness policy");
     enum bourn_err err = merkle_policy_get(text, w->policy);
-    /* A policy that cannot be read leaves a quorum that nobody meets: disclosures stop. */
+    /* It was read before it became an entry: one that does not read now is not what was written. */
     return err ? err_set(BOURN_E_CORRUPT, "the witness policy of the ledger does not read: %s", err_text())
                : BOURN_OK;
 }

@@ -427,6 +427,15 @@ class Liars(Witnessed):
             time.sleep(0.2)
         self.assertEqual([w["state"] for w in self.status()["witnesses"]], ["silent", "silent", "silent", "cosigns"])
         self.assertEqual(plain.asked, [])
+        # a certificate that no authority vouches for
+        pair = tlog.certificate(self.parent)
+        if pair:
+            (secret,) = self.real(1, self.cell.vkey)
+            secret.serve(tls=pair)
+            self.configure([(secret.vkey, f"https://localhost:{secret.port}"), (good.vkey, good.url)], 1)
+            wait(lambda: self.cosigners([secret.vkey, good.vkey]) == {1})
+            wait(lambda: [w["state"] for w in self.status()["witnesses"]] == ["silent", "cosigns"])
+            self.assertEqual(os.listdir(os.path.join(secret.path, "state")), [])
         # another policy while requests are under way: new keys under the same relay
         good.answer = lambda request: None
         self.assertTrue(self.going())

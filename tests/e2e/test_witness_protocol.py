@@ -1,7 +1,9 @@
 """bourn witness, asked with raw HTTP by a log that is not bourn's: every status of C2SP tlog-witness, what it keeps when it is
 killed right behind its answer, and that it never signs two roots of one size."""
 
+import http.client
 import os
+import ssl
 import stat
 import time
 import unittest
@@ -149,6 +151,20 @@ class Protocol(harness.Test):
         self.cosigned(self.witness.post(self.log.submission(6)), self.log.body())
         with open(self.witness.log_path) as f:  # signed and inconsistent: the operator is told
             self.assertIn("does not extend", f.read())
+
+    def test_over_tls(self):
+        pair = tlog.certificate(self.folder)
+        if not pair:
+            self.skipTest("needs the program openssl")
+        self.assertEqual(self.witness.stop(), 0)
+        self.witness.serve(tls=pair)
+        connection = http.client.HTTPSConnection("localhost", self.witness.port, timeout=20,
+                                                 context=ssl.create_default_context(cafile=pair[0]))
+        for old in (0, 5):  # over one connection
+            connection.request("POST", "/add-checkpoint", self.log.submission(old).encode())
+            answer = connection.getresponse()
+            self.cosigned(harness.Answer(answer.status, answer.headers, answer.read()), self.log.body())
+        connection.close()
 
     def test_what_it_answered_it_kept(self):
         """kill -9 right behind the answer, twenty times; each time a fork of the last size is refused."""

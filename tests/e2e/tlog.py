@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -137,6 +138,18 @@ def cosignature(line, body, witness_vkey):
     return time
 
 
+def certificate(folder):
+    """A certificate for localhost that nobody vouches for, and its key; None without the program openssl."""
+    if not shutil.which("openssl"):
+        return None
+    cert, key = os.path.join(folder, "tls.cert"), os.path.join(folder, "tls.key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", key, "-out", cert],
+                   check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    return cert, key
+
+
 class Witness:
     """`bourn witness`: its folder, and its process while it serves."""
 
@@ -147,16 +160,18 @@ class Witness:
         args = [a for log in logs for a in ("--log", log)]
         self.vkey = harness.run("bourn", "witness", "init", self.path, "--name", self.name, *args).stdout
 
-    def serve(self, listen=None):
+    def serve(self, listen=None, tls=None):
+        """`tls`: certificate and key."""
+        more = ["--tls-cert", tls[0], "--tls-key", tls[1]] if tls else []
         listen = listen or f"127.0.0.1:{self.port or 0}"  # the same port again
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([harness.program("bourn"), "witness", self.path, "--listen", listen],
+            self.process = subprocess.Popen([harness.program("bourn"), "witness", self.path, "--listen", listen, *more],
                                             stdout=subprocess.PIPE, stderr=log, start_new_session=True)
         timer = threading.Timer(harness.START_S, self.process.kill)
         timer.start()
         line = self.process.stdout.readline()
         timer.cancel()
-        found = re.search(rb"listening on http://127\.0\.0\.1:(\d+)", line)
+        found = re.search(rb"listening on https?://127\.0\.0\.1:(\d+)", line)
         assert found, open(self.log_path).read()
         self.port = int(found.group(1))
         return self
