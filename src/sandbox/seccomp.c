@@ -186,12 +186,12 @@ static int relay_rules(scmp_filter_ctx ctx)
 {
     static const int families[] = {AF_INET, AF_INET6, AF_NETLINK}; /* netlink: which addresses there are */
     static const int flags[] = {F_GETFL, F_SETFL, F_GETFD, F_SETFD};
+    struct scmp_arg_cmp local = equals(0, AF_UNIX);
     int rc = allow_list(ctx, relay);
     for (size_t i = 0; rc == 0 && i < sizeof families / sizeof *families; i++)
         rc = allow_if(ctx, SCMP_SYS(socket), equals(0, (scmp_datum_t)families[i]));
     if (rc == 0) /* daemons that look names up are not asked */
-        rc =
-            seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+        rc = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1, &local);
     if (rc == 0)
         rc = allow_fcntl(ctx, flags, sizeof flags / sizeof flags[0]);
     if (rc == 0) /* how much is there to read */
