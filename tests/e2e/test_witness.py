@@ -317,6 +317,14 @@ class Quorum(Witnessed):
         ):
             with self.subTest(text):
                 self.assertIn(why, config("--witness-policy", file(text), check=1).stderr)
+        # as the ledger keeps it, a policy has at most 4,096 bytes
+        for more, code in ((0, 0), (1, 1)):
+            text = f"witness a {key} https://w.example/"
+            many = [tlog.vkey(f"w{i}.example", 4, signing.Key().public).strip() for i in range(8)]
+            lines = [f"witness x{i} {k} https://w.example/{'u' * 400}\n" for i, k in enumerate(many)]
+            rest = 4096 - len("".join(lines)) - len(text) - len("\nquorum a\n") + more
+            done = config("--witness-policy", file("".join(lines) + text + "u" * rest + "\nquorum a\n"), check=code)
+            self.assertIn("longer" if code else "quorum a", done.stderr + done.stdout)
         before = cell.settle()
         with open(cell.vkey) as f:
             log = f.read().strip()

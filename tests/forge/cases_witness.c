@@ -2,6 +2,7 @@
  * would not sign is not signed by them, but logged as if. */
 #include "forge.h"
 
+#include "base/limits.h"
 #include "merkle/witness.h"
 
 typedef struct verdict_at at;
@@ -82,22 +83,22 @@ static at after_policy(struct cast *c, struct said s)
 
 static at honest(struct cast *c)
 {
-    at first = after_policy(c, (struct said){0});
+    at first = after_policy(c, (struct said){.ahead_s = WITNESS_SKEW_S_MAX});
     uint64_t size = c->l->n;
     for (int i = 0; i < 300; i++)
         act_refused(c, c->app);
-    witnessed(c, size, &(struct said){.ahead_s = -30});
+    witnessed(c, size, &(struct said){.ahead_s = -WITNESS_SKEW_S_MAX});
     return first;
 }
 
 static at stands_still(struct cast *c)
 {
-    return after_policy(c, (struct said){.ahead_s = 3600});
+    return after_policy(c, (struct said){.ahead_s = WITNESS_SKEW_S_MAX + 1});
 }
 
 static at runs_ahead(struct cast *c)
 {
-    return after_policy(c, (struct said){.ahead_s = -3600});
+    return after_policy(c, (struct said){.ahead_s = -WITNESS_SKEW_S_MAX - 1});
 }
 
 static at bad_signature(struct cast *c)
@@ -152,9 +153,11 @@ static at the_same_again(struct cast *c)
 }
 
 const struct forge_case forge_cases_witness[] = {
-    {"witnessed-clock-still", stands_still, "an entry an hour before the cosignature that it holds"},
+    {"witnessed-clock-still", stands_still,
+     "an entry more than a minute before the cosignature that it holds"},
     {"witnessed-clock-stops", stops_later, "a clock that stops between two cosignatures"},
-    {"witnessed-clock-ahead", runs_ahead, "entries dated an hour behind the cosignature over them"},
+    {"witnessed-clock-ahead", runs_ahead,
+     "entries dated more than a minute behind the cosignature over them"},
     {"witnessed-bad-signature", bad_signature, "a cosignature that does not verify"},
     {"witnessed-other-root", other_root, "cosignatures on another history"},
     {"witnessed-no-quorum", no_quorum, "one cosignature where the policy wants two"},
