@@ -415,7 +415,7 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
     }
     if (v->waiting)
         TRY(vault_published(v));
-    TRY(witnesses_turn(v));
+    TRY(witnesses_tick(v));
     uint64_t rows = store_changed_rows(v->store);
     if (rows >= STORE_COMMIT_ROWS || (rows && v->now_ms - v->store_committed_ms >= STORE_COMMIT_MS))
         TRY(commit_store(v));

@@ -38,6 +38,7 @@ static enum bourn_err move_on(struct vault *v)
     buf_put_slice(&w->note, buf_slice(&w->scratch));
     w->size = size;
     w->met = false;
+    w->newest = 0;
     for (size_t i = 0; i < w->policy->witnesses_n; i++)
         w->of[i].at_hand = false;
     return buf_check(&w->note);
@@ -137,6 +138,9 @@ static enum bourn_err put_entry(struct vault *v)
     entry_set(&e, E_TREE_SIZE);
     entry_set(&e, E_TREE_ROOT);
     entry_set(&e, E_COSIGNATURES);
+    if (w->newest >
+        v->now + WITNESS_SKEW_S_MAX) /* the cell's clock was set back since: the entry would lie */
+        return BOURN_OK;
     if (entry_check(&e) != BOURN_OK || journal_free_bytes(v->journal, false) < BATCH_BYTES_MAX)
         return BOURN_OK;
     if ((err = batch_entry(v, &e, NULL, 0, &index)) != BOURN_OK)
@@ -146,13 +150,20 @@ static enum bourn_err put_entry(struct vault *v)
     return vault_commit(v);
 }
 
+enum bourn_err witnesses_tick(struct vault *v)
+{
+    const struct witnesses *w = v->witnesses;
+    enum bourn_err err = witnesses_turn(v);
+    return err || !w->policy || !w->met ? err : put_entry(v);
+}
+
 static enum bourn_err take_cosignature(struct vault *v, size_t i, uint64_t size, struct slice body)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct witnesses *w = v->witnesses;
     struct one *o = &w->of[i];
     const struct merkle_vkey *key = &w->policy->witness[i].key;
-    uint64_t time, now = clock_wall_s();
+    uint64_t time;
     if (size != w->size)
         return BOURN_OK; /* of the checkpoint before: no use any more */
     buf_clear(&w->scratch);
@@ -163,12 +174,14 @@ static enum bourn_err take_cosignature(struct vault *v, size_t i, uint64_t size,
         told(v, i, REFUSED, "what it sends is no good cosignature by its key");
         return BOURN_OK;
     }
-    if (time + WITNESS_SKEW_S_MAX < now || time > now + WITNESS_SKEW_S_MAX) {
+    /* By the clock of entries, as a replay will look at it: never behind the last one. */
+    if (time + WITNESS_SKEW_S_MAX < v->now || time > v->now + WITNESS_SKEW_S_MAX) {
         told(v, i, REFUSED, "the time that it signs is not this cell's: one of the two clocks is wrong");
         return BOURN_OK;
     }
     TRY(merkle_note_line(&w->lines, buf_slice(&w->scratch), key));
     TRY(buf_check(&w->lines));
+    w->newest = time > w->newest ? time : w->newest;
     o->at_hand = true;
     o->known = w->size;
     told(v, i, COSIGNED, "");

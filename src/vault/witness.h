@@ -26,6 +26,8 @@ enum release_level witnesses_release(const struct vault *v, bool transfer);
 
 /* A checkpoint was published, or time went by: posts what is due. */
 enum bourn_err witnesses_turn(struct vault *v) BOURN_MUST_USE;
+/* The same now and then, while no batch is open; also logs what the quorum signed, once it is time. */
+enum bourn_err witnesses_tick(struct vault *v) BOURN_MUST_USE;
 /* The quorum's reach: entries below this are cosigned; UINT64_MAX where no quorum is wanted. */
 uint64_t witnesses_cosigned(const struct vault *v);
 /* Since when the quorum is behind, in ms; 0 while it is not. */

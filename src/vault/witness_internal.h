@@ -29,6 +29,7 @@ struct witnesses {
     bool met;         /* the quorum has cosigned it */
     uint64_t cosigned_size,
         cosigned_ms;         /* of the last that the quorum cosigned; when, or since it is waited for */
+    uint64_t newest;         /* time of the latest cosignature on it */
     uint64_t published;      /* size of the last checkpoint seen */
     uint64_t witnessed_time; /* of the last `witnessed` entry of this run, 0: none */
     uint64_t witnessed_size; /* entries that end with it */

@@ -144,8 +144,8 @@ static bool is_published(struct worker *w, struct slice note)
 }
 
 /* *head is the size that the signer signed last. It moves with the signature, though the note may not get
- * out. */
-static enum bourn_err publish(struct worker *w, uint64_t *head)
+ * out. `first`: since the start; what was published before may have cosignatures already. */
+static enum bourn_err publish(struct worker *w, uint64_t *head, bool first)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct merkle_hash root, proof[MERKLE_PROOF_MAX];
@@ -166,7 +166,7 @@ static enum bourn_err publish(struct worker *w, uint64_t *head)
     buf_put_str(&note, "\n");
     merkle_note_sign_line(&note, &w->key, slice_of(signature, sizeof signature));
     TRY(buf_check(&note));
-    if (w->running || !is_published(w, buf_slice(&note)))
+    if (!first || !is_published(w, buf_slice(&note)))
         TRY(ledger_publish(w->ledger, buf_slice(&note)));
     pthread_mutex_lock(&w->mutex);
     buf_clear(&w->note);
@@ -338,7 +338,7 @@ static void *run(void *arg)
         if (err == BOURN_OK)
             err = flush(w);
         if (err == BOURN_OK)
-            err = publish(w, &head);
+            err = publish(w, &head, false);
         last_ms = clock_mono_ms();
         retry = err == BOURN_E_FULL;
         if (retry) {
@@ -391,7 +391,7 @@ enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
     TRY(flush(w));
     TRY(check_head(w, size, root));
     if (ledger_size(w->ledger))
-        TRY(publish(w, &size));
+        TRY(publish(w, &size, true));
     if (pthread_create(&w->thread, NULL, run, w) != 0) {
         err = err_set(BOURN_E_UNAVAILABLE, "the ledger worker's thread could not be started");
         goto out;
