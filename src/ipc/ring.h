@@ -45,8 +45,8 @@ enum ipc_type {
         3,        /* signer -> vault: size (8), root (32): the head it keeps, first message after start */
     IPC_SIGN = 4, /* vault -> signer: size (8), root (32), count (2), count * 32 proof */
     IPC_SIGNATURE = 5, /* signer -> vault: size (8), signature (64) */
-    IPC_POST = 6,      /* vault -> relay: witness (4), URL's length (2), URL, body of add-checkpoint */
-    IPC_POSTED = 7,    /* relay -> vault: witness (4), HTTP status or 0 (4), body of the answer */
+    IPC_POST = 16,     /* vault -> relay: witness (4), URL's length (2), URL, body of add-checkpoint */
+    IPC_POSTED = 17,   /* relay -> vault: witness (4), HTTP status or 0 (4), body of the answer */
 };
 
 #endif
