@@ -253,6 +253,27 @@ out:
     return err;
 }
 
+static void stop(struct relay *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < COSIGNATURES_MAX; i++) {
+        struct post *o = &r->post[i];
+        if (o->busy)
+            curl_multi_remove_handle(r->multi, o->curl);
+        curl_easy_cleanup(o->curl);
+        buf_release(&o->body);
+        buf_release(&o->answer);
+    }
+    curl_multi_cleanup(r->multi);
+    curl_slist_free_all(r->headers);
+    curl_global_cleanup();
+    buf_release(&r->ca);
+    buf_release(&r->message);
+    ring_close(r->ring);
+    free(r);
+}
+
 int role_relay(const struct ring_fds *vault, int control, const char *urls)
 {
     struct relay *r = calloc(1, sizeof *r);
@@ -264,6 +285,6 @@ int role_relay(const struct ring_fds *vault, int control, const char *urls)
         code = ROLE_EXIT_FAILED;
     if (err)
         log_error("%s", err_text());
-    /* The process ends here, and with it what is under way. */
+    stop(r);
     return code;
 }
