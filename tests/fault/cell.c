@@ -16,6 +16,7 @@ static void answer(void *ctx, uint64_t route, const struct reply *r)
     a->there = true;
     a->status = r->status;
     a->receipt = r->receipt;
+    a->next = r->next;
     a->n = r->body.n < sizeof a->body - 1 ? r->body.n : sizeof a->body - 1;
     snprintf(a->code, sizeof a->code, "%.*s", SLICE_ARG(r->code));
     if (a->n)

@@ -15,7 +15,7 @@ enum { ASKED_MAX = 16, BODY_BYTES = 1 << 20 };
 struct asked_answer {
     bool there;
     uint32_t status;
-    uint64_t receipt;
+    uint64_t receipt, next; /* next: asks for the page behind this one; 0: there is none */
     char code[64];
     size_t n;
     char body[BODY_BYTES];

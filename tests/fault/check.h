@@ -16,7 +16,7 @@ struct expectation {
     bool ready;
     uint64_t seed; /* of what the check chooses */
     uint64_t now;  /* the last second that anybody knew */
-    struct known people[PEOPLE], parties[PARTIES], codes[PEOPLE];
+    struct known people[PEOPLE], parties[PARTIES], codes[PEOPLE], copies[PEOPLE];
     uint64_t schema[SCHEMAS]; /* when each version of `people` takes effect that was told */
     unsigned schemas;
     struct story schema_asked;
@@ -24,7 +24,7 @@ struct expectation {
     size_t onces_n;           /* all; kept are the last */
     struct {
         uint64_t index;
-        bool records;
+        bool records, copy;
     } receipts[RECEIPTS];
     size_t receipts_n;
     uint64_t erased[ERASED];

@@ -158,6 +158,32 @@ static bool check_codes(struct checking *c)
     return true;
 }
 
+/* A statement that began a copy begins no other; one that was never answered may, once. */
+static bool check_copies(struct checking *c)
+{
+    const struct asked_answer *a = &c->cell.answers[0];
+    for (size_t who = 0; who < PEOPLE; who++) {
+        const struct known *k = &c->e->copies[who];
+        bool again = false;
+        const char *statement = k->asked.request ? k->asked.text : k->told.text;
+        struct request r = {.op = REQ_EXPORT, .body = slice_str(statement)};
+        if (!statement[0])
+            continue;
+        do {
+            if (cell_ask(&c->cell, &r, 1) != BOURN_OK)
+                return check_wrong(c, "a person's copy: %s", err_text());
+            if (a->status == 200 && !again && !k->asked.request)
+                return check_wrong(c, "person %zu got a second copy by one statement", who);
+            if (a->status != 200 && (again || (a->status != 403 && a->status != 409)))
+                return check_wrong(c, "person %zu's copy: %u %s", who, a->status, a->code);
+            c->evidence_size = a->status == 200 ? a->receipt + 1 : c->evidence_size;
+            again = true;
+            r.number = a->next;
+        } while (a->status == 200 && a->next);
+    }
+    return true;
+}
+
 /* Whether `people` declares the field that the version calls its own. */
 static bool in_force(struct checking *c, unsigned version, bool *out)
 {
@@ -207,7 +233,7 @@ bool check_answers(struct checking *c)
         return false;
     if (!c->clinic[0])
         return true;
-    if (!check_schema(c) || !check_people(c))
+    if (!check_schema(c) || !check_people(c) || !check_copies(c))
         return false;
     /* and it goes on working */
     struct request r = {.op = REQ_RECORD_NEW,

@@ -16,7 +16,8 @@ struct checking {
     uint64_t head_before;           /* the signer's, as the cut left it */
     const char *clinic, *lab, *dog; /* their tokens, or "" */
     uint64_t now, random;
-    unsigned schema;                          /* of `people`, the version in force */
+    uint64_t evidence_size; /* entries that the evidence must cover: the check made some that need it */
+    unsigned schema;        /* of `people`, the version in force */
     bool may_told[PEOPLE], may_asked[PEOPLE]; /* what each person may be, by what was seen so far */
     uint64_t records, visits;                 /* that the cell must hold: all, and those in `visits` */
     char seen[PEOPLE][SEEN_BYTES];            /* what one answer says of each person */

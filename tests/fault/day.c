@@ -113,7 +113,8 @@ void day_told(struct cell *c, uint64_t route)
                 request_op_name(asked[route].op), a->status, a->code, expected[route], a->body);
         _exit(1);
     }
-    s->plaintext = a->status == 200 && holds_records(asked[route].op);
+    s->copy = a->status == 200 && asked[route].op == REQ_EXPORT;
+    s->plaintext = s->copy || (a->status == 200 && holds_records(asked[route].op));
     if (asked[route].op == REQ_ERASE)
         s->slot = zeroed_slot();
     if (asked[route].op == REQ_ENROLMENT)

@@ -15,7 +15,7 @@ struct person {
     struct story_person is;
     bool key, busy; /* busy: something about the person is in the open batch */
     uint64_t consent, next;
-    uint8_t secret[64];
+    uint8_t secret[64], label[16]; /* once there is a key */
 };
 /* What the clients know. In shared memory: each phase is a process. */
 struct day {
@@ -54,8 +54,8 @@ void day_told(struct cell *c, uint64_t route); /* an answer is there: for cell.t
 /* day_records.c, day_people.c: a step each. */
 void do_import(void), do_write(void), do_visit(void), do_read(void), do_transfer(void), do_search(void),
     do_bulk(void);
-void do_person(void), do_alias(void), do_erase(void), do_consent(void), do_withdraw(void), do_party(void),
-    do_schema(void);
+void do_person(void), do_alias(void), do_erase(void), do_consent(void), do_withdraw(void), do_copy(void),
+    do_party(void), do_schema(void);
 void day_party(const char *name, const char *more, char token[128], unsigned number);
 
 #endif

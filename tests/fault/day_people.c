@@ -86,6 +86,7 @@ static void enrol(size_t who)
     snprintf(day_body(), REQUEST_BYTES, "{\"code\":\"%s\",%.*s", code, (int)json.n - 1,
              (const char *)json.p + 1);
     day_one(r);
+    memcpy(p->label, k.label, 16);
     p->key = true;
     p->busy = false;
     buf_release(&statement);
@@ -143,6 +144,47 @@ void do_withdraw(void)
         day_add(r, who, &p);
         return;
     }
+}
+
+/* A person takes their own copy, page by page; their files are those that do_write and do_visit made. */
+void do_copy(void)
+{
+    size_t who = day_somebody(true);
+    uint8_t signature[64];
+    char text[TEXT_BYTES];
+    struct buf statement, json;
+    day_send();
+    if (who == PEOPLE)
+        return;
+    if (!day_person(who)->key)
+        enrol(who);
+    const struct person *p = day_person(who);
+    struct export_statement x = {.origin = slice_str(ORIGIN), .issued = day->now};
+    memcpy(x.label, p->label, 16);
+    crypto_random(x.nonce, 16);
+    buf_init(&statement, TEXT_BYTES);
+    buf_init(&json, TEXT_BYTES);
+    export_statement_put(&statement, &x);
+    consent_sign(signature, buf_slice(&statement), p->secret);
+    struct signed_statement ss = {buf_slice(&statement), slice_of(signature, 64),
+                                  slice_of(p->secret + 32, 32)};
+    signed_statement_put(&json, &ss);
+    bourn_assert(!json.failed && json.n < TEXT_BYTES);
+    snprintf(text, sizeof text, "%.*s", SLICE_ARG(buf_slice(&json)));
+    uint64_t page = 0;
+    do {
+        struct request *r = day_next(REQ_EXPORT, "", "", 200);
+        struct story *s = day_story();
+        r->body = slice_str(text);
+        r->number = page;
+        s->kind = page ? STORY_ANSWER : STORY_COPY;
+        s->number = (uint32_t)who;
+        snprintf(s->text, sizeof s->text, "%s", page ? "" : text);
+        recorder_mark(s, sizeof *s);
+        page = day_one(r)->next;
+    } while (page);
+    buf_release(&statement);
+    buf_release(&json);
 }
 
 /* --- what the operator changes

@@ -19,7 +19,7 @@ static void forget_asked(struct expectation *out)
 {
     out->schema_asked.request = 0;
     for (size_t i = 0; i < PEOPLE; i++)
-        out->people[i].asked.request = out->codes[i].asked.request = 0;
+        out->people[i].asked.request = out->codes[i].asked.request = out->copies[i].asked.request = 0;
     for (size_t i = 0; i < PARTIES; i++)
         out->parties[i].asked.request = 0;
 }
@@ -34,6 +34,9 @@ static void take(struct expectation *out, const struct story *s)
         break;
     case STORY_PARTY:
         learn(&out->parties[s->number], s);
+        break;
+    case STORY_COPY:
+        learn(&out->copies[s->number], s);
         break;
     case STORY_CODE:
         learn(&out->codes[s->number], s);
@@ -61,6 +64,7 @@ static void take(struct expectation *out, const struct story *s)
         out->now = s->now;
     if (s->told && s->receipt != UINT64_MAX && out->receipts_n < RECEIPTS) {
         out->receipts[out->receipts_n].index = s->receipt;
+        out->receipts[out->receipts_n].copy = s->copy;
         out->receipts[out->receipts_n++].records = s->plaintext;
     }
     if (s->told && s->slot != UINT64_MAX && out->erased_n < ERASED)

@@ -13,6 +13,7 @@ enum { RETENTION_S = 30, DELAY_S = 25 }; /* of `visits`; until a changed schema 
 enum story_kind {
     STORY_PERSON = 1, /* number: the person; person: what the cell holds of it */
     STORY_PARTY,      /* number: the party; text: its token; alive */
+    STORY_COPY,       /* number: the person; text: the signed statement that begins their own copy */
     STORY_CODE,       /* number: the person; text: an enrolment code that was not used yet */
     STORY_HEAD,       /* text: a checkpoint that a client has seen; size */
     STORY_READY,      /* `bourn init` has returned */
@@ -42,6 +43,7 @@ struct story {
     bool told;        /* the answer is there */
     bool alive;
     bool plaintext; /* the answer held records: its entry must be there, and a disclosure */
+    bool copy;      /* … to the person themselves */
     uint32_t number;
     uint64_t now;     /* the clients' and the cell's second */
     uint64_t receipt; /* index of the entry, or UINT64_MAX */

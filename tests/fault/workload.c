@@ -87,10 +87,10 @@ static const struct {
     void (*step)(void);
     unsigned percent;
 } steps[] = {
-    {do_import, 16},     {do_person, 3},    {do_write, 21},      {do_visit, 9},  {do_read, 9},
-    {do_transfer, 7},    {do_search, 4},    {do_bulk, 4},        {do_alias, 3},  {do_consent, 6},
-    {do_withdraw, 2},    {do_erase, 4},     {do_party, 2},       {do_schema, 1}, {let_time_pass, 3},
-    {see_checkpoint, 3}, {see_evidence, 1}, {sleep_a_little, 2},
+    {do_import, 15},    {do_person, 3},      {do_write, 21},    {do_visit, 9},       {do_read, 9},
+    {do_transfer, 7},   {do_search, 4},      {do_bulk, 4},      {do_alias, 3},       {do_consent, 5},
+    {do_withdraw, 2},   {do_copy, 2},        {do_erase, 4},     {do_party, 2},       {do_schema, 1},
+    {let_time_pass, 3}, {see_checkpoint, 3}, {see_evidence, 1}, {sleep_a_little, 2},
 };
 
 static void one_step(void)
