@@ -94,6 +94,9 @@ static void detail(struct buf *b, const struct log_parties *l, const struct entr
         buf_printf(b, " %s in entry %llu of the log before",
                    entry_has(e, E_ASKED_BY) ? "erased" : "withdrawn", (unsigned long long)e->from);
         break;
+    case ENTRY_WITNESSED:
+        buf_printf(b, " the first %llu entries", (unsigned long long)e->tree_size);
+        break;
     case ENTRY_ERASED:
         buf_printf(b, ", asked for by %s", asked[e->asked_by <= 3 ? e->asked_by : 0]);
         break;
@@ -159,6 +162,7 @@ void log_line_json(struct buf *b, const struct log_parties *l, uint64_t index, c
         {E_CODE, "code", e->code},
         {E_CAUSE, "cause", e->cause},
         {E_CONTINUES, "continues", e->continues},
+        {E_COSIGNATURES, "cosignatures", e->cosignatures},
     };
     const struct {
         enum entry_key key;
@@ -167,7 +171,7 @@ void log_line_json(struct buf *b, const struct log_parties *l, uint64_t index, c
     } numbers[] = {
         {E_COUNT, "count", e->count},   {E_VERSION, "version", e->version},    {E_ENDS, "ends", e->ends},
         {E_DELAY, "delay_s", e->delay}, {E_ASKED_BY, "asked_by", e->asked_by}, {E_KNOWN, "known", e->known},
-        {E_FROM, "from", e->from},
+        {E_FROM, "from", e->from},      {E_TREE_SIZE, "size", e->tree_size},
     };
     buf_printf(b, "{\"index\":%llu,\"time\":\"", (unsigned long long)index);
     time_put(b, e->time);

@@ -29,9 +29,14 @@ static const struct cli_command commands[] = {
     {"consent", "sign", cmd_consent_sign, "sign a consent, offline", help_consent_sign},
     {"consent", "show", cmd_consent_show, "show a statement in words and check its signature",
      help_consent_show},
+    {"config", "", cmd_config, "witnesses, and after what disclosures are released", help_config},
     {"status", "", cmd_status, "how a serving cell is", help_status},
     {"scrub", "", cmd_scrub, "compare what a serving cell stores with its ledger", help_scrub},
     {"metrics", "", cmd_metrics, "counts of a serving cell for monitoring", help_metrics},
+    {"witness", "init", cmd_witness_init, "make a witness: its key and the logs that it trusts",
+     help_witness_init},
+    {"witness", "trust", cmd_witness_trust, "let a witness trust one more log", help_witness_trust},
+    {"witness", "", cmd_witness, "serve a witness", help_witness},
     {"log", "", cmd_log, "read the ledger of a cell, or of a copy of its public folder", help_log},
 };
 #define COMMANDS_N (sizeof commands / sizeof *commands)

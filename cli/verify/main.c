@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "kept.h"
+#include "merkle/policy.h"
 #include "verify/verify.h"
 
 #include <curl/curl.h>
@@ -35,6 +36,9 @@ static const char usage[] =
     "  --continues-rows FOLDER   the rows of that copy\n"
     "  --receipt FILE        a receipt from earlier; may be repeated\n"
     "  --proof FILE          an answer of GET /v1/ledger/proof/INDEX from earlier; may be repeated\n"
+    "  --policy FILE         the witnesses that you trust, and how many of them (C2SP tlog-policy): V1 and "
+    "S1\n"
+    "                        hold only if such a quorum has cosigned the checkpoint\n"
     "  --pin HEX             pin of a pack to trust beside those that ship; may be repeated\n"
     "  --save-head FILE      keep the checkpoint that was verified, for the next --head\n"
     "  --save-evidence FILE  keep what a URL opened (mode 0600)\n"
@@ -47,7 +51,8 @@ static const char usage[] =
 
 struct command {
     struct verify_options o;
-    const char *key, *head_file[HEADS_MAX], *save_head;
+    const char *key, *head_file[HEADS_MAX], *save_head, *policy_file;
+    struct merkle_policy policy;
     struct buf head_text[HEADS_MAX];
     struct slice head[HEADS_MAX];
     uint8_t pin[PINS_MAX][32];
@@ -127,6 +132,7 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
         {"continues-rows", 1, NULL, 'R'},
         {"receipt", 1, NULL, 'K'},
         {"proof", 1, NULL, 'P'},
+        {"policy", 1, NULL, 'w'},
         {"help", 0, NULL, 'H'},
         {"version", 0, NULL, 'V'},
         {NULL, 0, NULL, 0},
@@ -157,6 +163,9 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
             break;
         case 's':
             c->save_head = optarg;
+            break;
+        case 'w':
+            c->policy_file = optarg;
             break;
         case 'u':
             c->o.purpose = optarg;
@@ -191,6 +200,25 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
     return err;
 }
 
+/* A policy that lists logs must list this one. */
+static enum bourn_err read_policy(struct command *c)
+{
+    struct buf text;
+    bool listed = false;
+    buf_init(&text, POLICY_BYTES_MAX + 4096);
+    enum bourn_err err = read_small(c->policy_file, &text);
+    if (err == BOURN_OK)
+        err = merkle_policy_get(buf_slice(&text), &c->policy);
+    for (size_t i = 0; i < c->policy.logs_n; i++)
+        listed |= memcmp(&c->policy.log[i].key, &c->o.key, sizeof c->o.key) == 0;
+    if (err == BOURN_OK && c->policy.logs_n && !listed)
+        err = err_set(BOURN_E_USAGE, "the policy %s lists logs, and this one is not among them",
+                      c->policy_file);
+    c->o.policy = &c->policy;
+    buf_release(&text);
+    return err;
+}
+
 /* What fits together, and the small files that the options name. */
 static enum bourn_err prepare(struct command *c)
 {
@@ -212,6 +240,8 @@ static enum bourn_err prepare(struct command *c)
     TRY(read_small(c->key, &key));
     TRY(merkle_vkey_get(buf_slice(&key), &c->o.key));
     TRY(kept_read(&c->kept, &c->o.key));
+    if (c->policy_file)
+        TRY(read_policy(c));
     for (size_t i = 0; i < c->heads_n; i++) {
         buf_init(&c->head_text[i], FILE_BYTES_MAX);
         TRY(read_small(c->head_file[i], &c->head_text[i]));

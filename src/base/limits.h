@@ -106,7 +106,6 @@
 #define RING_FRAME_BYTES_MAX (256u << 10)
 #define IPC_KICK_EVERY 8 /* messages after which the other side is woken within a turn */
 #define IPC_MESSAGE_BYTES_MAX (32u << 20)
-#define COSIGNATURES_MAX 16
 #define SETTINGS_BYTES_MAX (16u << 10)         /* bourn.yaml */
 #define HISTORY_STATEMENT_AGE_S_MAX 900        /* a person's request for their history is good for so long */
 #define HISTORY_PAGE_ROWS_MAX 64               /* rows in one page of it */
@@ -114,5 +113,25 @@
 #define HISTORY_PAGE_READ_BYTES_MAX (1u << 20) /* … or for which so many bytes of others' rows were read */
 #define RECEIPT_BYTES_MAX 4096                 /* a receipt as text, with its signature */
 #define RECEIPTS_WAITING_MAX 1024              /* receipts that wait to be signed; more: 503 */
+#define COSIGNATURES_MAX 32                    /* on one checkpoint, and witnesses in one policy */
+#define POLICY_LOGS_MAX 32                     /* logs in one witness policy (C2SP tlog-policy) */
+#define POLICY_GROUPS_MAX 32                   /* groups in one */
+#define POLICY_BYTES_MAX (64u << 10)           /* the file of one */
+#define POLICY_ENTRY_BYTES_MAX 4096            /* as a `config` entry keeps it: without logs and comments */
+#define WITNESS_PROOF_LINES_MAX 63             /* C2SP tlog-witness */
+#define WITNESS_CHECKPOINT_BYTES_MAX (64u << 10)
+#define WITNESS_LOGS_MAX 1024     /* keys of logs that one witness trusts */
+#define WITNESS_URL_BYTES_MAX 512 /* submission prefix */
+
+#define WITNESS_SKEW_S_MAX 60    /* a cosignature's time against the cell's */
+#define WITNESS_LAG_S_DEFAULT 60 /* the quorum behind for longer: no disclosure */
+#define WITNESS_LAG_S_MIN 5      /* what the operator may set */
+#define WITNESS_LAG_S_MAX 86400
+#define WITNESS_POST_MS_MAX 10000  /* a witness answers in this time, or counts as silent */
+#define WITNESS_RETRY_MS_MIN 250   /* after a failure; doubled with each … */
+#define WITNESS_RETRY_MS_MAX 10000 /* … up to this */
+#define WITNESS_ANSWER_BYTES_MAX (64u << 10)
+#define WITNESSED_INTERVAL_S 3600       /* cosignatures become an entry once in this time */
+#define WITNESSED_BYTES_MAX (16u << 10) /* signature lines of one such entry */
 
 #endif

@@ -21,7 +21,7 @@ enum entry_kind {
     ENTRY_KEY = 8,
     ENTRY_CONSENT = 9,
     ENTRY_WITHDRAWN = 10,
-    ENTRY_APPROVAL = 11, /* reserved from here where not written yet: 11, 12, 17, 18, 22-29 */
+    ENTRY_APPROVAL = 11, /* reserved from here where not written yet: 11, 12, 17, 18, 22-24, 26-29 */
     ENTRY_REVOKED = 12,
     ENTRY_STORED = 13,
     ENTRY_DELETED = 14,
@@ -146,7 +146,10 @@ enum entry_key {
     E_CAUSE = 36,     /* erased: a word, e.g. "request" */
     E_SENSITIVE = 37, /* collection: it holds sensitive data */
     E_RENAMED = 38,   /* collection: fields that had another name before, pairs of old and new */
-    /* 39 to 59 are left to others */
+    E_TREE_SIZE = 50, /* witnessed: size and root of the checkpoint that was cosigned … */
+    E_TREE_ROOT = 51,
+    E_COSIGNATURES = 52, /* … and the signature lines of the witnesses (C2SP tlog-cosignature) */
+    /* 39 to 49 and 53 to 59 are free */
     E_CONTINUES = 60, /* continued: origin of the old log */
     E_KNOWN = 61,     /* continued: entries that the old log is known to have, E_HASH being its root there */
     E_FROM = 62,      /* carried: index of the entry in the old log */
@@ -191,6 +194,9 @@ struct entry {
     size_t renamed_n;
     struct slice continues;
     uint64_t known, from;
+    uint64_t tree_size;
+    uint8_t tree_root[32];
+    struct slice cosignatures;
 };
 static inline bool entry_has(const struct entry *e, enum entry_key k)
 {

@@ -37,6 +37,11 @@ enum bourn_err ledger_inclusion(struct ledger *l, uint64_t index, struct merkle_
 /* The same for the tree of an earlier size. */
 enum bourn_err ledger_inclusion_at(struct ledger *l, uint64_t index, uint64_t size, struct merkle_hash *proof,
                                    size_t *n) BOURN_MUST_USE;
+/* Consistency proof between two sizes, both flushed, from the files: safe from another thread. */
+enum bourn_err ledger_prove_consistency(struct io_dir *cell, uint64_t old, uint64_t size,
+                                        struct merkle_hash *proof, size_t *n) BOURN_MUST_USE;
+/* Writes ledger/checkpoint again, with more signatures under the same text. */
+enum bourn_err ledger_republish(struct ledger *l, struct slice note) BOURN_MUST_USE;
 /* Writes ledger/checkpoint (a signed note) by rename, synced. Removes partials: those of hashes and entries
  * once the full file exists, those of rows once a wider one does, two checkpoints and 60 s after that. */
 enum bourn_err ledger_publish(struct ledger *l, struct slice note) BOURN_MUST_USE;

@@ -89,3 +89,14 @@ enum bourn_err ledger_prove(struct ledger_prover *p, uint64_t index, struct merk
 {
     return merkle_prove_inclusion(index, p->size, read_node, p, proof, n);
 }
+
+enum bourn_err ledger_prove_consistency(struct io_dir *cell, uint64_t old, uint64_t size,
+                                        struct merkle_hash *proof, size_t *n)
+{
+    struct ledger_prover *p;
+    enum bourn_err err = ledger_prover_new(cell, size, &p);
+    if (err == BOURN_OK)
+        err = merkle_prove_consistency(old, size, read_node, p, proof, n);
+    ledger_prover_free(p);
+    return err;
+}

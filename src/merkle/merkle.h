@@ -75,6 +75,7 @@ uint64_t merkle_tile_full(uint64_t size, unsigned level);
 
 /* Signed notes and checkpoints (C2SP signed-note, tlog-checkpoint). */
 #define MERKLE_ORIGIN_BYTES_MAX 255
+enum { MERKLE_KEY_LOG = 0x01, MERKLE_KEY_COSIGNATURE = 0x04 }; /* types of keys */
 struct merkle_checkpoint {
     struct slice origin; /* borrowed from the text */
     uint64_t size;
@@ -84,7 +85,7 @@ struct merkle_checkpoint {
 struct merkle_vkey {
     char name[MERKLE_ORIGIN_BYTES_MAX + 1];
     uint8_t id[4];
-    uint8_t type; /* 0x01 Ed25519 log key, 0x04 cosignature/v1 */
+    uint8_t type; /* MERKLE_KEY_LOG: Ed25519; MERKLE_KEY_COSIGNATURE: cosignature/v1 */
     uint8_t key[32];
 };
 /* "name+hex8(keyID)+base64(type || pk)": writes and parses (checks the key id and that the key is a sound

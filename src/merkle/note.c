@@ -6,8 +6,8 @@
 #include "merkle/note_internal.h"
 
 enum {
-    TYPE_LOG = 0x01,
-    TYPE_COSIGNATURE = 0x04,
+    TYPE_LOG = MERKLE_KEY_LOG,
+    TYPE_COSIGNATURE = MERKLE_KEY_COSIGNATURE,
     KEY_ID_BYTES = 4,
     TIME_BYTES = 8,
     SIGNATURE_LINES_MAX = COSIGNATURES_MAX + 1,

@@ -1,5 +1,6 @@
 #include "role/role_internal.h"
 
+#include "base/limits.h"
 #include "base/text.h"
 
 #include <arpa/inet.h>
@@ -56,11 +57,31 @@ void role_address_print(const struct sockaddr_storage *at, char out[80])
     snprintf(out, 80, six ? "[%s]:%u" : "%s:%u", host, ntohs(six ? v6->sin6_port : v4->sin_port));
 }
 
+enum bourn_err role_listen(const char *listen_at, bool tls, int *fd, char address[80])
+{
+    struct sockaddr_storage at;
+    socklen_t n;
+    int one = 1;
+    enum bourn_err err = role_address_parse(listen_at, tls, &at, &n);
+    if (err)
+        return err;
+    *fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        bind(*fd, (struct sockaddr *)&at, n) != 0 || listen(*fd, LISTEN_BACKLOG) != 0 ||
+        getsockname(*fd, (struct sockaddr *)&at, &n) != 0)
+        return err_sys(BOURN_E_UNAVAILABLE, "cannot listen on %s", listen_at);
+    role_address_print(&at, address);
+    return BOURN_OK;
+}
+
 enum bourn_err role_ready(int control, const char *text)
 {
-    char line[192];
-    int n = snprintf(line, sizeof line, "ready %s\n", text);
-    if (n < 0 || (size_t)n >= sizeof line || write(control, line, (size_t)n) != n)
-        return err_sys(BOURN_E_UNAVAILABLE, "cannot tell the parent process that this role is ready");
-    return BOURN_OK;
+    enum bourn_err err = BOURN_OK;
+    struct buf line;
+    buf_init(&line, ROLE_READY_BYTES_MAX);
+    buf_printf(&line, "ready %s\n", text);
+    if (buf_check(&line) != BOURN_OK || write(control, line.p, line.n) != (ssize_t)line.n)
+        err = err_sys(BOURN_E_UNAVAILABLE, "cannot tell the parent process that this role is ready");
+    buf_release(&line);
+    return err;
 }

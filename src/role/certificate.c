@@ -53,6 +53,13 @@ static enum bourn_err check(const struct buf *b, const char *path, const char *w
                : err_set(BOURN_E_FORMAT, "%s holds no \"%s\": the %s as PEM is wanted", path, words, what);
 }
 
+enum bourn_err role_read_pem(const char *path, const char *words, const char *what, bool secret,
+                             struct buf *out)
+{
+    enum bourn_err err = read_pem(path, what, secret, out);
+    return err ? err : check(out, path, words, what);
+}
+
 enum bourn_err role_send_certificate(int control, const char *chain, const char *key)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
@@ -62,13 +69,11 @@ enum bourn_err role_send_certificate(int control, const char *chain, const char 
     buf_init_secret(&order, 2 * room + 16);
     buf_put_u8(&order, ROLE_ORDER_CERTIFICATE);
     buf_put_be(&order, 0, 8);
-    TRY(read_pem(chain, "certificate", false, &pem));
-    TRY(check(&pem, chain, "BEGIN CERTIFICATE", "certificate"));
+    TRY(role_read_pem(chain, "BEGIN CERTIFICATE", "certificate", false, &pem));
     be_put(order.p + 1, pem.n, 4);
     buf_put_slice(&order, buf_slice(&pem));
     buf_clear(&pem);
-    TRY(read_pem(key, "certificate's key", true, &pem));
-    TRY(check(&pem, key, "PRIVATE KEY", "certificate's key"));
+    TRY(role_read_pem(key, "PRIVATE KEY", "certificate's key", true, &pem));
     buf_put_slice(&order, buf_slice(&pem));
     TRY(buf_check(&order));
     be_put(order.p + 5, pem.n, 4);

@@ -29,23 +29,6 @@ static void raise_descriptor_limit(void)
                     (unsigned long long)rl.rlim_cur, CONNECTIONS_MAX);
 }
 
-static enum bourn_err open_listener(const char *listen_at, bool tls, int *fd, char address[80])
-{
-    struct sockaddr_storage at;
-    socklen_t n;
-    int one = 1;
-    enum bourn_err err = role_address_parse(listen_at, tls, &at, &n);
-    if (err)
-        return err;
-    *fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(*fd, (struct sockaddr *)&at, n) != 0 || listen(*fd, LISTEN_BACKLOG) != 0 ||
-        getsockname(*fd, (struct sockaddr *)&at, &n) != 0)
-        return err_sys(BOURN_E_UNAVAILABLE, "cannot listen on %s", listen_at);
-    role_address_print(&at, address);
-    return BOURN_OK;
-}
-
 enum bourn_err front_send(struct front *f, const struct request *r)
 {
     buf_clear(&f->message);
@@ -263,7 +246,7 @@ static enum bourn_err start(struct front *f, const struct ring_fds *vault, const
         TRY(http_tls_new(&f->tls));
         TRY(orders_first(f));
     }
-    TRY(open_listener(at.listen, at.tls, &listener, address));
+    TRY(role_listen(at.listen, at.tls, &listener, address));
     TRY(ring_open(vault, &f->ring));
     TRY(http_start(listener, api_headers, &hooks, f->tls, &f->http));
     f->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -271,7 +254,7 @@ static enum bourn_err start(struct front *f, const struct ring_fds *vault, const
     TRY(watch(f, ring_wait_fd(f->ring)));
     TRY(watch(f, http_wait_fd(f->http)));
     if (at.metrics[0]) {
-        TRY(open_listener(at.metrics, false, &metrics, metrics_address));
+        TRY(role_listen(at.metrics, false, &metrics, metrics_address));
         TRY(metrics_start(f, metrics));
         TRY(watch(f, http_wait_fd(f->metrics)));
     }

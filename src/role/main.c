@@ -28,7 +28,7 @@ static bool take_ring(char **argv, struct ring_fds *f)
 int role_main(int argc, char **argv)
 {
     enum { NAME = 2, FDS = 3, RING = 4 };
-    struct ring_fds a, b;
+    struct ring_fds a, b, c;
     int control;
     char name[16]; /* as the kernel cuts it: what ps and the audit log show */
     snprintf(name, sizeof name, "bourn-%s", argc > NAME ? argv[NAME] : "");
@@ -38,10 +38,13 @@ int role_main(int argc, char **argv)
             return role_front(&a, control, argv[argc - 1]);
         if (strcmp(argv[NAME], "signer") == 0)
             return role_signer(&a, control, argv[argc - 1]);
+        if (strcmp(argv[NAME], "relay") == 0)
+            return role_relay(&a, control, argv[argc - 1]);
     }
-    if (argc == FDS + 2 * RING + 2 && strcmp(argv[NAME], "vault") == 0 && take_ring(argv + FDS, &a) &&
-        take_ring(argv + FDS + RING, &b) && take_fd(argv[FDS + 2 * RING], &control))
-        return role_vault(&a, &b, control, argv[argc - 1]);
+    if (argc == FDS + 3 * RING + 2 && strcmp(argv[NAME], "vault") == 0 && take_ring(argv + FDS, &a) &&
+        take_ring(argv + FDS + RING, &b) && take_ring(argv + FDS + 2 * RING, &c) &&
+        take_fd(argv[FDS + 3 * RING], &control))
+        return role_vault(&a, &b, &c, control, argv[argc - 1]);
     log_error("--role is for bourn itself: start a cell with `bourn serve`");
     return ROLE_EXIT_USAGE;
 }

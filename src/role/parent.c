@@ -1,5 +1,5 @@
-/* parent: starts vault (which recovers), signer and front, then only waits: for one of them to die, or for a
- * signal that asks it to stop. It holds no key, no data and no ring. */
+/* parent: starts vault (which recovers), signer, a relay if there are witnesses, and front, then only waits:
+ * for one of them to die, or for a signal that asks it to stop. It holds no key, no data and no ring. */
 #include "role/role_internal.h"
 
 #include "base/clock.h"
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { VAULT, SIGNER, FRONT, ROLES };
+enum { VAULT, SIGNER, RELAY, FRONT, ROLES };
 
 struct parent {
     struct role_child roles[ROLES]; /* pid 0: not there (any more) */
@@ -139,52 +139,68 @@ static bool send_certificate(const struct parent *p)
     return false;
 }
 
-/* Starts the three, one after the other. False: one did not come up, or a signal came first. */
+enum { PAIRS = 3, FRONT_PAIR = 0, SIGNER_PAIR, RELAY_PAIR };
+struct pairs {
+    struct ring_fds vault[PAIRS], other[PAIRS]; /* vault's side and the other role's */
+    size_t n;
+};
+
+static void close_pairs(struct pairs *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        ring_fds_close(&r->vault[i]);
+        ring_fds_close(&r->other[i]);
+    }
+}
+
+static bool start_role(struct parent *p, const struct pairs *r, int role, const char *last)
+{
+    static const char *const names[ROLES] = {"vault", "signer", "relay", "front"};
+    static const int pair_of[ROLES] = {-1, SIGNER_PAIR, RELAY_PAIR, FRONT_PAIR};
+    int keep[4 * PAIRS];
+    size_t n = 0;
+    for (int i = 0; role == VAULT && i < PAIRS; i++)
+        append(keep, &n, &r->vault[i]);
+    if (role != VAULT)
+        append(keep, &n, &r->other[pair_of[role]]);
+    if (role_start(&p->roles[role], names[role], keep, n, last) == BOURN_OK)
+        return true;
+    log_error("%s", err_text());
+    return false;
+}
+
+static bool start_roles(struct parent *p, const struct pairs *r, const char *listen_at)
+{
+    const char *cell = p->options->cell, *urls = p->roles[VAULT].ready;
+    /* vault is ready once it has compared its log with the head that the signer keeps */
+    if (!start_role(p, r, VAULT, cell) || !start_role(p, r, SIGNER, cell) || !await_ready(p, SIGNER) ||
+        !await_ready(p, VAULT))
+        return false;
+    if (urls[0] && (!start_role(p, r, RELAY, urls) || !await_ready(p, RELAY)))
+        return false;
+    return start_role(p, r, FRONT, listen_at) && (!p->options->tls_cert || send_certificate(p)) &&
+           await_ready(p, FRONT);
+}
+
+/* Starts the roles, one after the other. False: one did not come up, or a signal came first. */
 static bool start_all(struct parent *p, const char *listen_at)
 {
-    struct ring_fds front, front_vault, vault_signer, signer;
-    enum bourn_err err = ring_make(&front, &front_vault);
-    if (!err && (err = ring_make(&vault_signer, &signer)) != BOURN_OK) {
-        ring_fds_close(&front);
-        ring_fds_close(&front_vault);
-    }
-    if (err) {
-        log_error("%s", err_text());
-        return false;
-    }
-    static const char *const names[ROLES] = {"vault", "signer", "front"};
-    const struct ring_fds *rings[ROLES][2] = {{&front_vault, &vault_signer}, {&signer, NULL}, {&front, NULL}};
-    bool ok = true;
-    for (int i = 0; ok && i < ROLES; i++) {
-        int keep[8];
-        size_t n = 0;
-        append(keep, &n, rings[i][0]);
-        if (rings[i][1])
-            append(keep, &n, rings[i][1]);
-        if (role_start(&p->roles[i], names[i], keep, n, i == FRONT ? listen_at : p->options->cell) !=
-            BOURN_OK) {
+    struct pairs r = {.n = 0};
+    for (; r.n < PAIRS; r.n++)
+        if (ring_make(&r.vault[r.n], &r.other[r.n]) != BOURN_OK) {
             log_error("%s", err_text());
-            ok = false;
+            close_pairs(&r);
+            return false;
         }
-        if (ok && i == FRONT && p->options->tls_cert && !send_certificate(p))
-            ok = false;
-        /* vault is ready once it has compared its log with the head that the signer keeps */
-        if (i == SIGNER)
-            ok = ok && await_ready(p, SIGNER) && await_ready(p, VAULT);
-        else if (i == FRONT)
-            ok = ok && await_ready(p, FRONT);
-    }
-    ring_fds_close(&front);
-    ring_fds_close(&front_vault);
-    ring_fds_close(&vault_signer);
-    ring_fds_close(&signer);
+    bool ok = start_roles(p, &r, listen_at);
+    close_pairs(&r);
     return ok;
 }
 
 /* Asks one role after the other to finish, in the order in which they need each other. */
 static int drain(struct parent *p)
 {
-    static const int order[ROLES] = {FRONT, VAULT, SIGNER};
+    static const int order[ROLES] = {FRONT, VAULT, SIGNER, RELAY};
     for (size_t i = 0; i < ROLES; i++) {
         struct role_child *c = &p->roles[order[i]];
         uint64_t until = clock_mono_ms() + STOP_MS_MAX;
@@ -252,7 +268,7 @@ static int run(struct parent *p)
     char url[256], *metrics = strchr(p->roles[FRONT].ready, ',');
     if (metrics)
         *metrics++ = '\0';
-    snprintf(url, sizeof url, "%s%s", scheme, p->roles[FRONT].ready);
+    snprintf(url, sizeof url, "%s%.200s", scheme, p->roles[FRONT].ready);
     leave_address(o->cell, url);
     if (confine(o) != BOURN_OK) {
         log_error("%s", err_text());

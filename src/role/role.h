@@ -17,6 +17,14 @@ struct role_options {
  * reason); 64: bad address (only loopback is allowed without TLS). */
 int role_parent(const struct role_options *o);
 
+/* `bourn witness`: one process of its own, no parent. Serves POST /add-checkpoint until SIGTERM or SIGINT and
+ * returns as role_parent does; prints "listening on http://ADDRESS" (or https) when it is ready. */
+struct role_witness_options {
+    const char *dir, *listen;
+    const char *tls_cert, *tls_key; /* PEM files; both NULL: plain HTTP, on loopback alone */
+};
+int role_witness(const struct role_witness_options *o);
+
 /* What main() calls when argv[1] is "--role": argv[2] is the role's name, then its arguments. Returns an exit
  * code. */
 int role_main(int argc, char **argv);
@@ -26,7 +34,12 @@ int role_main(int argc, char **argv);
  * end of file. `listen` of front: the address, behind "https://" if the certificate comes over `control`; a
  * comma and the address for metrics may follow. */
 int role_front(const struct ring_fds *vault, int control, const char *listen);
-int role_vault(const struct ring_fds *front, const struct ring_fds *signer, int control, const char *cell);
+/* vault's TEXT: the URLs of witnesses, one a line with a space for each newline; empty: no relay is wanted.
+ */
+int role_vault(const struct ring_fds *front, const struct ring_fds *signer, const struct ring_fds *relay,
+               int control, const char *cell);
+/* `urls`: the same text; the relay posts to these and nowhere else. */
+int role_relay(const struct ring_fds *vault, int control, const char *urls);
 int role_signer(const struct ring_fds *vault, int control, const char *cell);
 
 #endif

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { KEEP_MAX = 9, ARGS_MAX = KEEP_MAX + 6, ENV_MAX = 8 };
+enum { KEEP_MAX = 13, ARGS_MAX = KEEP_MAX + 6, ENV_MAX = 8 };
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
@@ -58,7 +58,7 @@ enum bourn_err role_start(struct role_child *c, const char *name, const int *kee
 {
     int pair[2];
     char title[32], option[] = "--role", word[16], numbers[KEEP_MAX][12], *argv[ARGS_MAX], *envp[ENV_MAX],
-                    path[4096];
+                    path[ROLE_READY_BYTES_MAX];
     int fds[KEEP_MAX];
     bourn_assert(keep_n < KEEP_MAX);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)

@@ -7,7 +7,7 @@
 #include "crypto/crypto.h"
 #include "merkle/merkle.h"
 #include "role/admin.h"
-#include "role/role.h"
+#include "role/role_internal.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 struct vault_role {
     struct vault *vault;
-    struct ring *front, *signer;
+    struct ring *front, *signer, *relay;
     struct admin *admin;
     struct buf message;
     uint64_t answered;
@@ -132,6 +132,42 @@ out:
     return err;
 }
 
+/* --- witnesses, by way of the relay
+ * ----------------------------------------------------------------------------------------------------- */
+
+static enum bourn_err relay_post(void *ctx, uint32_t witness, const char *url, struct slice body)
+{
+    struct vault_role *x = ctx;
+    buf_clear(&x->message);
+    buf_put_be(&x->message, witness, 4);
+    buf_put_be(&x->message, strlen(url), 2);
+    buf_put_str(&x->message, url);
+    buf_put_slice(&x->message, body);
+    enum bourn_err err = buf_check(&x->message);
+    if (err == BOURN_OK)
+        err = ring_send(x->relay, IPC_POST, buf_slice(&x->message));
+    buf_clear(&x->message);
+    return err;
+}
+
+static enum bourn_err take_relay(struct vault_role *x)
+{
+    for (;;) {
+        uint32_t type;
+        struct slice m;
+        enum bourn_err err = ring_receive(x->relay, &type, &m);
+        if (err == BOURN_E_NOT_FOUND)
+            return ring_kick(x->relay);
+        if (err == BOURN_OK && (type != IPC_POSTED || m.n < 8 || m.n > 8 + WITNESS_ANSWER_BYTES_MAX))
+            err = err_set(BOURN_E_FORMAT, "relay may not send messages of type %u, %zu bytes", type, m.n);
+        if (err == BOURN_OK)
+            err = vault_posted(x->vault, (uint32_t)be_get(m.p, 4), (uint32_t)be_get(m.p + 4, 4),
+                               slice_of(m.p + 8, m.n - 8));
+        if (err)
+            return err;
+    }
+}
+
 /* --- the loop
  * ----------------------------------------------------------------------------------------------------- */
 
@@ -182,14 +218,16 @@ static enum bourn_err take_admin(struct vault_role *x, bool *more)
 static enum bourn_err turn(struct vault_role *x, uint64_t wait_ns, int control, bool *drain, bool *more)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct pollfd p[3 + 1 + ADMIN_CONNECTIONS_MAX];
+    enum { FIXED = 4 };
+    struct pollfd p[FIXED + 1 + ADMIN_CONNECTIONS_MAX];
     bool more_front = false, more_admin = false;
     p[0] = (struct pollfd){ring_wait_fd(x->front), POLLIN, 0};
     p[1] = (struct pollfd){vault_wait_fd(x->vault), POLLIN, 0};
     p[2] = (struct pollfd){control, POLLIN, 0};
-    size_t n = admin_poll(x->admin, p + 3);
+    p[3] = (struct pollfd){ring_wait_fd(x->relay), POLLIN, 0};
+    size_t n = admin_poll(x->admin, p + FIXED);
     struct timespec wait = {(time_t)(wait_ns / 1000000000u), (long)(wait_ns % 1000000000u)};
-    if (ppoll(p, n + 3, &wait, NULL) < 0 && errno != EINTR) {
+    if (ppoll(p, n + FIXED, &wait, NULL) < 0 && errno != EINTR) {
         err = err_sys(BOURN_E_IO, "poll");
         goto out;
     }
@@ -198,13 +236,14 @@ static enum bourn_err turn(struct vault_role *x, uint64_t wait_ns, int control, 
         TRY(vault_release_held(x->vault));
         TRY(ring_kick(x->front));
     }
-    admin_io(x->admin, p + 3, n);
+    admin_io(x->admin, p + FIXED, n);
     TRY(take_front(x, &more_front));
     TRY(take_admin(x, &more_admin));
     TRY(vault_commit(x->vault));
     *more = more_front || more_admin;
     if (p[1].revents)
         TRY(vault_published(x->vault));
+    TRY(p[3].revents ? take_relay(x) : ring_kick(x->relay)); /* behind the commit: no batch is open */
     TRY(ring_kick(x->front));
     err = x->send_err;
 out:
@@ -221,6 +260,7 @@ static enum bourn_err serve(struct vault_role *x, int control)
         uint64_t now = clock_ns(CLOCK_MONOTONIC);
         if (now >= due) {
             TRY(vault_tick(x->vault, &next_ms));
+            TRY(ring_kick(x->relay));
             TRY(ring_kick(x->front));
             now = clock_ns(CLOCK_MONOTONIC);
             due = now + next_ms * 1000000ull;
@@ -233,33 +273,54 @@ out:
     return err;
 }
 
+/* What the parent is told: the witnesses' URLs, for the relay. */
+static enum bourn_err ready(struct vault_role *x, int control)
+{
+    struct buf line;
+    buf_init(&line, 64u << 10);
+    vault_relay_urls(x->vault, &line);
+    for (size_t i = 0; i < line.n; i++)
+        if (line.p[i] == '\n')
+            line.p[i] = ' ';
+    buf_put_u8(&line, 0);
+    enum bourn_err err = buf_check(&line);
+    if (!err)
+        err = role_ready(control, (const char *)line.p);
+    buf_release(&line);
+    return err;
+}
+
 static enum bourn_err start(struct vault_role *x, const struct ring_fds *front, const struct ring_fds *signer,
-                            const char *cell)
+                            const struct ring_fds *relay, const char *cell)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct vault_signer how = {NULL, signer_head, signer_sign, signer_receipt};
+    const struct vault_relay by = {x, relay_post};
     int lock;
     TRY(crypto_init());
     TRY(ring_open(front, &x->front));
     TRY(ring_open(signer, &x->signer));
+    TRY(ring_open(relay, &x->relay));
     TRY(vault_lock(cell, &lock));
     TRY(admin_listen(cell, &x->admin));
     TRY(sandbox_enter(SANDBOX_VAULT, cell));
     TRY(vault_open(cell, lock, answer, x, &x->vault));
+    vault_use_relay(x->vault, &by);
     how.ctx = x->signer;
     TRY(vault_start(x->vault, &how));
 out:
     return err;
 }
 
-int role_vault(const struct ring_fds *front, const struct ring_fds *signer, int control, const char *cell)
+int role_vault(const struct ring_fds *front, const struct ring_fds *signer, const struct ring_fds *relay,
+               int control, const char *cell)
 {
     struct vault_role x = {0};
     log_init("vault", LOG_LEVEL_INFO);
     buf_init_secret(&x.message, IPC_MESSAGE_BYTES_MAX);
-    enum bourn_err err = start(&x, front, signer, cell);
-    if (err == BOURN_OK && write(control, "ready \n", 7) != 7)
-        err = err_sys(BOURN_E_IO, "tell the parent");
+    enum bourn_err err = start(&x, front, signer, relay, cell);
+    if (err == BOURN_OK)
+        err = ready(&x, control);
     if (err == BOURN_OK)
         err = serve(&x, control);
     if (err) {
@@ -270,6 +331,7 @@ int role_vault(const struct ring_fds *front, const struct ring_fds *signer, int 
     admin_close(x.admin, cell);
     ring_close(x.front);
     ring_close(x.signer);
+    ring_close(x.relay);
     buf_release(&x.message);
     return 0;
 }

@@ -18,7 +18,10 @@ struct path_beneath {
 } __attribute__((packed));
 
 enum { NR_CREATE_RULESET = 444, NR_ADD_RULE = 445, NR_RESTRICT_SELF = 446 };
-enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
+struct net_port {
+    uint64_t allowed, port;
+};
+enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1, RULE_NET_PORT = 2 };
 
 #define FS_EXECUTE (1u << 0)
 #define FS_WRITE_FILE (1u << 1)
@@ -31,7 +34,8 @@ enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
 #define FS_REFER (1u << 13)
 #define FS_TRUNCATE (1u << 14)
 #define FS_ALL_ABI_1 ((1u << 13) - 1)
-#define NET_ALL_ABI_4 3u   /* TCP bind and connect */
+#define NET_ALL_ABI_4 3u /* TCP bind and connect */
+#define NET_CONNECT 2u
 #define SCOPE_ALL_ABI_6 3u /* abstract sockets, signals */
 #define SCOPE_ABSTRACT 1u
 
@@ -53,7 +57,9 @@ static struct ruleset everything(long abi, int may_signal)
 
 static enum bourn_err allow_below(int ruleset, const char *path, uint64_t wanted)
 {
-    struct path_beneath rule = {.allowed = wanted, .parent_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    struct path_beneath rule = {.allowed = wanted, .parent_fd = open(path, O_PATH | O_CLOEXEC)};
+    if (rule.parent_fd < 0 && errno == ENOENT && wanted == FS_READ_FILE)
+        return BOURN_OK;
     if (rule.parent_fd < 0)
         return err_sys(BOURN_E_IO, "cannot open the folder that the sandbox allows");
     enum bourn_err err = BOURN_OK;
@@ -63,7 +69,19 @@ static enum bourn_err allow_below(int ruleset, const char *path, uint64_t wanted
     return err;
 }
 
-enum bourn_err landlock_restrict(const char *writable, const char *const *readable, int may_signal)
+/* Kernels before 6.7 (ABI 4) cannot tell ports apart: there seccomp alone says that it may connect. */
+static enum bourn_err allow_ports(int ruleset, const struct ruleset *all, const uint16_t *ports)
+{
+    for (; ports && *ports && all->net; ports++) {
+        struct net_port rule = {.allowed = NET_CONNECT, .port = *ports};
+        if (syscall(NR_ADD_RULE, ruleset, RULE_NET_PORT, &rule, 0) != 0)
+            return err_sys(BOURN_E_IO, "Landlock does not take the rule for a port");
+    }
+    return BOURN_OK;
+}
+
+enum bourn_err landlock_restrict(const char *writable, const char *const *readable, const uint16_t *ports,
+                                 int may_signal)
 {
     long abi = syscall(NR_CREATE_RULESET, NULL, (size_t)0, CREATE_RULESET_VERSION);
     if (abi < 1)
@@ -81,6 +99,8 @@ enum bourn_err landlock_restrict(const char *writable, const char *const *readab
     enum bourn_err err = writable ? allow_below(ruleset, writable, use & all.fs) : BOURN_OK;
     for (; !err && *readable; readable++)
         err = allow_below(ruleset, *readable, FS_READ_FILE);
+    if (!err)
+        err = allow_ports(ruleset, &all, ports);
     if (!err && syscall(NR_RESTRICT_SELF, ruleset, 0) != 0)
         err = err_sys(BOURN_E_UNAVAILABLE, "cannot enter the Landlock ruleset");
     close(ruleset);

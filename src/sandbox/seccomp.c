@@ -7,6 +7,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -93,6 +94,27 @@ static const int signer[] = {SCMP_SYS(pread64),
                              SCMP_SYS(ppoll),
                              END};
 
+/* Beside front's: a small file, written anew, synced and renamed (Landlock says where). */
+static const int witness[] = {SCMP_SYS(openat),     SCMP_SYS(pread64),
+                              SCMP_SYS(pwrite64),   SCMP_SYS(pwritev),
+                              SCMP_SYS(fsync),      SCMP_SYS(fdatasync),
+                              SCMP_SYS(renameat),   SCMP_SYS(renameat2),
+                              SCMP_SYS(unlinkat),   SCMP_SYS(fstat),
+                              SCMP_SYS(newfstatat), SCMP_SYS(poll),
+                              SCMP_SYS(ppoll),      END};
+
+/* Sockets out, the look-up of names (in a thread of its own), and files read (Landlock says which). */
+static const int relay[] = {
+    SCMP_SYS(connect),    SCMP_SYS(recvfrom),    SCMP_SYS(recvmsg),         SCMP_SYS(sendto),
+    SCMP_SYS(sendmsg),    SCMP_SYS(sendmmsg),    SCMP_SYS(readv),           SCMP_SYS(writev),
+    SCMP_SYS(shutdown),   SCMP_SYS(bind),        SCMP_SYS(getsockname),     SCMP_SYS(getpeername),
+    SCMP_SYS(poll),       SCMP_SYS(ppoll),       SCMP_SYS(pipe2),           SCMP_SYS(eventfd2),
+    SCMP_SYS(lseek),      SCMP_SYS(fstat),       SCMP_SYS(newfstatat),      SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),    SCMP_SYS(rseq),        SCMP_SYS(set_robust_list), SCMP_SYS(sigaltstack),
+    SCMP_SYS(getuid),     SCMP_SYS(geteuid),     SCMP_SYS(getgid),          SCMP_SYS(getegid),
+    SCMP_SYS(pread64),    SCMP_SYS(sched_yield), SCMP_SYS(nanosleep),       SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(socketpair), SCMP_SYS(setsockopt),  SCMP_SYS(getsockopt),      END};
+
 static int allow_list(scmp_filter_ctx ctx, const int *list)
 {
     int rc = 0;
@@ -133,6 +155,14 @@ static int memory_rules(scmp_filter_ctx ctx, enum sandbox_role role)
         rc = allow_if(ctx, SCMP_SYS(mmap), no_exec);
     else if (rc == 0)
         rc = allow_if2(ctx, SCMP_SYS(mmap), no_exec, anonymous);
+    /* The C library may try to load a module for the look-up of names: it is told no, and does without. */
+    if (rc == 0 && role == SANDBOX_RELAY) {
+        struct scmp_arg_cmp exec = bits(2, PROT_EXEC, PROT_EXEC),
+                            file[] = {no_exec, bits(3, MAP_ANONYMOUS, 0)};
+        rc = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(mmap), 1, &exec);
+        if (rc == 0)
+            rc = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(mmap), 2, file);
+    }
     return rc;
 }
 
@@ -142,6 +172,35 @@ static int allow_fcntl(scmp_filter_ctx ctx, const int *commands, size_t n)
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = allow_if(ctx, SCMP_SYS(fcntl), equals(1, (scmp_datum_t)commands[i]));
     return rc;
+}
+
+/* Threads, but no processes. The flags of clone3 lie in memory, where a filter cannot look: told that it does
+ * not exist, the C library takes clone. */
+static int allow_threads(scmp_filter_ctx ctx)
+{
+    int rc = allow_if(ctx, SCMP_SYS(clone), bits(0, CLONE_THREAD, CLONE_THREAD));
+    return rc ? rc : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
+
+static int relay_rules(scmp_filter_ctx ctx)
+{
+    static const int families[] = {AF_INET, AF_INET6, AF_NETLINK}; /* netlink: which addresses there are */
+    static const int flags[] = {F_GETFL, F_SETFL, F_GETFD, F_SETFD};
+    struct scmp_arg_cmp local = equals(0, AF_UNIX);
+    int rc = allow_list(ctx, relay);
+    for (size_t i = 0; rc == 0 && i < sizeof families / sizeof *families; i++)
+        rc = allow_if(ctx, SCMP_SYS(socket), equals(0, (scmp_datum_t)families[i]));
+    if (rc == 0) /* daemons that look names up are not asked */
+        rc = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1, &local);
+    if (rc == 0)
+        rc = allow_fcntl(ctx, flags, sizeof flags / sizeof flags[0]);
+    if (rc == 0) /* how much is there to read */
+        rc = allow_if(ctx, SCMP_SYS(ioctl), equals(1, FIONREAD));
+    if (rc == 0)
+        rc = allow_if(ctx, SCMP_SYS(prctl), equals(0, PR_SET_NAME));
+    if (rc == 0)
+        rc = allow_if(ctx, SCMP_SYS(openat), bits(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+    return rc ? rc : allow_threads(ctx);
 }
 
 static int role_rules(scmp_filter_ctx ctx, enum sandbox_role role)
@@ -164,8 +223,12 @@ static int role_rules(scmp_filter_ctx ctx, enum sandbox_role role)
         if (rc == 0)
             rc = allow_if(ctx, SCMP_SYS(kill), equals(1, SIGKILL));
         break;
+    case SANDBOX_WITNESS:
+        rc = allow_list(ctx, witness);
+        /* fall through */
     case SANDBOX_FRONT:
-        rc = allow_list(ctx, front);
+        if (rc == 0)
+            rc = allow_list(ctx, front);
         if (rc == 0)
             rc = allow_fcntl(ctx, flags, sizeof flags / sizeof flags[0]);
         if (rc == 0)
@@ -173,18 +236,17 @@ static int role_rules(scmp_filter_ctx ctx, enum sandbox_role role)
         if (rc == 0)
             rc = allow_if2(ctx, SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_ERROR));
         break;
+    case SANDBOX_RELAY:
+        rc = relay_rules(ctx);
+        break;
     case SANDBOX_VAULT:
         rc = allow_list(ctx, vault);
         if (rc == 0)
             rc = allow_fcntl(ctx, locks, sizeof locks / sizeof locks[0]);
         if (rc == 0)
             rc = allow_if2(ctx, SCMP_SYS(getsockopt), equals(1, SOL_SOCKET), equals(2, SO_PEERCRED));
-        /* Threads, but no processes. The flags of clone3 lie in memory, where a filter cannot look: told that
-         * it does not exist, the C library takes clone. */
         if (rc == 0)
-            rc = allow_if(ctx, SCMP_SYS(clone), bits(0, CLONE_THREAD, CLONE_THREAD));
-        if (rc == 0)
-            rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+            rc = allow_threads(ctx);
         if (rc == 0)
             rc = allow_if(ctx, SCMP_SYS(prctl), equals(0, PR_SET_NAME));
         break;

@@ -568,13 +568,16 @@ enum bourn_err handle_status(struct vault *v, const struct request *r, const str
     buf_printf(b,
                ",\"entries\":%llu,\"signed\":%llu,\"people\":%llu,\"people_ever\":%llu,\"records\":%llu,"
                "\"disclosures\":%llu,\"refusals\":%llu,\"journal_free_bytes\":%llu,\"delay_s\":%llu,"
-               "\"disclosing\":%s,\"erased_rows_pending\":%llu}",
+               "\"disclosing\":%s,\"erased_rows_pending\":%llu",
                (unsigned long long)v->next_index, (unsigned long long)ws.signed_size,
                (unsigned long long)prev_living(v->prev), (unsigned long long)prev_count(v->prev),
                (unsigned long long)records_count(v), (unsigned long long)v->disclosures,
                (unsigned long long)v->refusals_counted,
                (unsigned long long)journal_free_bytes(v->journal, false),
-               (unsigned long long)world_delay_s(v->world), v->now_ms < v->full_until_ms ? "false" : "true",
+               (unsigned long long)world_delay_s(v->world),
+               v->now_ms < v->full_until_ms || witnesses_late(v) ? "false" : "true",
                (unsigned long long)store_count(v->store, STORE_SWEEP));
+    witnesses_status(v, b);
+    buf_put_str(b, "}");
     return BOURN_OK;
 }

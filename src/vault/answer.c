@@ -42,10 +42,18 @@ void answer_withhold(struct answer *a)
 {
     release_free(a->release);
     a->release = NULL;
-    a->wait_signed = false;
+    a->wait_signed = a->wait_cosigned = false;
     wish_drop(a->wish);
     a->wish = NULL;
     a->later = NULL;
+}
+
+void answer_wait(struct vault *v, struct answer *a, size_t rows, bool transfer)
+{
+    enum release_level level = rows ? witnesses_release(v, transfer) : RELEASE_DURABLE;
+    a->wait_signed = level >= RELEASE_SIGNED;
+    a->wait_cosigned = level >= RELEASE_COSIGNED;
+    a->deadline_ms = v->now_ms + SIGNED_WAIT_MS_MAX;
 }
 
 static void destroy(struct answer *a)

@@ -164,8 +164,7 @@ enum bourn_err handle_evidence(struct vault *v, const struct request *r, const s
         TRY(batch_entry(v, &e, o.rows + at, n, &a->receipt));
         v->disclosures++;
     }
-    a->wait_signed = o.rows_n && crossing(v, &o.q);
-    a->deadline_ms = v->now_ms + SIGNED_WAIT_MS_MAX;
+    answer_wait(v, a, o.rows_n, crossing(v, &o.q));
     err = BOURN_OK;
 out:
     buf_release(&o.entry);

@@ -210,6 +210,7 @@ static enum bourn_err stage(struct vault *v, struct copy *c, const struct asked 
     TRY(person_apply(&c->s.person, v->next_index, &e, &staged.row, &clause));
     TRY(progress_put(v, &c->s, &c->at));
     TRY(batch_entry(v, &e, &staged, 1, &a->receipt));
+    answer_wait(v, a, 1, false);
     a->status = 200;
     a->code = "";
     a->type = REPLY_NDJSON;

@@ -68,6 +68,7 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_ADMIN_NOTICE] = {handle_notice, CHANGES, 0},
     [REQ_ADMIN_PACK] = {handle_pack, CHANGES, 0},
     [REQ_ADMIN_SCRUB] = {handle_scrub, 0, 0},
+    [REQ_ADMIN_CONFIG] = {handle_config, CHANGES, 0},
 };
 
 enum bourn_err token_party(struct vault *v, struct slice token, const struct gate_party **out)
@@ -123,6 +124,19 @@ static bool ledger_keeps_up(struct vault *v, struct answer *a)
     return false;
 }
 
+/* The breaker: what no witness has seen in time may be kept from the world, so nothing more is disclosed. */
+static bool witnesses_keep_up(struct vault *v, struct answer *a)
+{
+    if (!witnesses_late(v))
+        return true;
+    answer_problem(
+        a, 503, "witness_lag",
+        "the witnesses have not cosigned the ledger for %llu s: nothing is disclosed until a quorum of "
+        "them does; writes, withdrawals and erasures go on; `bourn status` says which witness is silent",
+        (unsigned long long)(witnesses_lag_ms(v) / 1000));
+    return false;
+}
+
 /* Whether the cell can serve an operation of these flags now; false with the 503 made. */
 static bool can_serve(struct vault *v, unsigned flags, bool backwards, struct answer *a)
 {
@@ -141,7 +155,7 @@ static bool can_serve(struct vault *v, unsigned flags, bool backwards, struct an
         answer_problem(
             a, 503, "storage_full",
             "the cell has no room for its journal: nothing is disclosed or stored; free space on its volume");
-    return !full && (reserved || ledger_keeps_up(v, a));
+    return !full && (reserved || ledger_keeps_up(v, a)) && (!(flags & DISCLOSES) || witnesses_keep_up(v, a));
 }
 
 /* Runs the handler, unless an Idempotency-Key says that it ran before. */

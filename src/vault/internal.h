@@ -17,6 +17,7 @@
 #include "vault/prev.h"
 #include "vault/slots.h"
 #include "vault/vault.h"
+#include "vault/witness.h"
 
 #define SUBJECT_STATE_BYTES_MAX (1u << 20) /* a person's state before it is sealed */
 
@@ -115,7 +116,8 @@ struct answer {
     const char *code; /* static words */
     struct buf detail, missing, body;
     struct release *release;    /* NULL: body is complete */
-    bool wait_signed;           /* released once a checkpoint covers `receipt` */
+    bool wait_signed;           /* released once a checkpoint covers `receipt` … */
+    bool wait_cosigned;         /* … and the quorum of witnesses has cosigned one that does */
     answer_later *later;        /* or until this completes it; such an answer has no entry of its own */
     struct wish *wish;          /* its receipt, while that is signed */
     uint8_t label[16];          /* history: of the person, … */
@@ -179,6 +181,8 @@ struct vault {
     struct world *world;
     struct worker *worker;
     struct settings settings;
+    struct witnesses *witnesses;
+    struct vault_relay relay;
     struct crypto_mac id_mac;    /* HMAC of identifiers */
     struct crypto_mac blind_mac; /* HMAC of searchable values */
     struct buf vkey;             /* text of ledger.vkey */
@@ -239,6 +243,8 @@ bool body_object(const struct request *r, struct json_value *body, struct answer
 /* The answer is about `names` people of whom it may not tell whether they exist: it leaves a fixed time after
  * its turn began, whatever the work for it was. */
 void answer_hold(struct answer *a, size_t names);
+/* What the answer's disclosure waits for, by the cell's settings; `rows`: people in it. */
+void answer_wait(struct vault *v, struct answer *a, size_t rows, bool transfer);
 /* Holds it if its time has to come first, or else sends it: decrypts if needed, hands the reply to the owner,
  * frees the answer. */
 enum bourn_err answer_pass(struct vault *v, struct answer *a) BOURN_MUST_USE;
@@ -459,7 +465,7 @@ handler handle_consent_request, handle_consent, handle_consents, handle_withdraw
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
 handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
 handler handle_notice, handle_pack, handle_metrics, handle_export, handle_scrub, handle_receipt, handle_proof,
-    handle_history;
+    handle_history, handle_config;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
 
 /* scrub.h: after a batch is durable; and when what was staged is gone. */
@@ -527,6 +533,10 @@ enum bourn_err worker_receipt(struct worker *w, uint64_t index, const struct mer
 int worker_wait_fd(const struct worker *w);
 /* The mark of the ledger's files, before they are opened: that removes what lies beyond. */
 enum bourn_err worker_mark(struct io_dir *cell, uint64_t *size, uint64_t *sequence) BOURN_MUST_USE;
+/* Appends the last checkpoint as it was signed; its size, 0 if there is none yet. */
+uint64_t worker_note(struct worker *w, struct buf *out);
+/* The same with cosignatures, to be published if it is still the last one. */
+void worker_cosigned(struct worker *w, uint64_t size, struct slice note);
 struct worker_state {
     uint64_t signed_ms, waiting_since_ms; /* monotonic: of the last checkpoint; since when entries wait */
     uint64_t files_size, files_sequence, signed_size; /* entries in files; last frame in files; published */

@@ -113,8 +113,9 @@ enum bourn_err handle_metrics(struct vault *v, const struct request *r, const st
     one(b, "records", "gauge", "Records in the cell.", records_count(v));
     one(b, "erased_rows_pending", "gauge", "People erased whose sealed records are still to be deleted.",
         store_count(v->store, STORE_SWEEP));
-    one(b, "disclosing", "gauge", "1 while the cell has room to disclose and store.",
-        v->now_ms >= v->full_until_ms);
+    one(b, "disclosing", "gauge", "1 while the cell has room to disclose and store, and witnesses keep up.",
+        v->now_ms >= v->full_until_ms && !witnesses_late(v));
+    witnesses_metrics(v, b);
     a->status = 200;
     a->code = "";
     a->type = REPLY_TEXT;

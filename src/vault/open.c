@@ -123,6 +123,7 @@ enum bourn_err vault_rewind(struct vault *v)
     TRY(replay(v, false));
     TRY(slots_zero_from(v->slots, prev_count(v->prev)));
     TRY(slots_sync(v->slots));
+    TRY(witnesses_configure(v));
     v->refusals_n = 0;
     memset(v->tokens, 0, sizeof v->tokens); /* a party that is gone again may have lent one its index */
 out:
@@ -159,16 +160,13 @@ enum bourn_err vault_lock(const char *path, int *fd)
 static enum bourn_err read_origin(struct vault *v)
 {
     struct merkle_vkey k;
-    struct buf text;
-    buf_init(&text, 1024);
-    enum bourn_err err = io_read_all(v->cell, "ledger.vkey", &text);
-    while (text.n && text.p[text.n - 1] == '\n')
-        text.n--;
+    enum bourn_err err = io_read_all(v->cell, "ledger.vkey", &v->vkey);
+    while (v->vkey.n && v->vkey.p[v->vkey.n - 1] == '\n')
+        v->vkey.n--;
     if (err == BOURN_OK)
-        err = merkle_vkey_get(buf_slice(&text), &k);
+        err = merkle_vkey_get(buf_slice(&v->vkey), &k);
     if (err == BOURN_OK)
         snprintf(v->origin, sizeof v->origin, "%s", k.name);
-    buf_release(&text);
     return err;
 }
 
@@ -211,7 +209,7 @@ static enum bourn_err recover(struct vault *v)
     TRY(slots_zero_from(v->slots, prev_count(v->prev)));
     TRY(slots_reconcile(v->slots, prev_count(v->prev), erased, v));
     TRY(slots_sync(v->slots));
-    err = BOURN_OK;
+    err = witnesses_configure(v);
 out:
     return err;
 }
@@ -225,6 +223,7 @@ static enum bourn_err open_parts(struct vault *v, const char *path)
     TRY(io_dir_at(v->cell, "journal", false, &v->cell_journal));
     TRY(settings_read(v->cell, &v->settings));
     TRY(read_origin(v));
+    TRY(witnesses_new(v));
     TRY(slots_open(v->cell, v->origin, &v->slots));
     slots_derive(v->slots, "identifiers", id_key);
     crypto_mac_init(&v->id_mac, id_key, sizeof id_key);
@@ -254,6 +253,7 @@ static void free_all(struct vault *v)
     free_answers(v->answers);
     free_answers(v->held);
     worker_free(v->worker);
+    witnesses_free(v->witnesses);
     if (v->journal)
         journal_close(v->journal);
     if (v->store)
@@ -269,6 +269,7 @@ static void free_all(struct vault *v)
         io_dir_close(v->cell);
     if (v->lock_fd >= 0)
         close(v->lock_fd);
+    buf_release(&v->vkey);
     buf_release(&v->entries);
     buf_release(&v->heads);
     buf_release(&v->ops);
@@ -295,6 +296,7 @@ enum bourn_err vault_open(const char *path, int lock_fd, vault_answer answer, vo
     v->now = clock_wall_s();
     v->now_ms = v->store_committed_ms = clock_mono_ms();
     arena_init(&v->arena, ARENA_BYTES_MAX);
+    buf_init(&v->vkey, 1024);
     buf_init(&v->entries, BATCH_BYTES_MAX);
     buf_init(&v->heads, BATCH_BYTES_MAX / 8);
     buf_init(&v->ops, BATCH_BYTES_MAX);
@@ -382,7 +384,7 @@ static void release_journal(struct vault *v, const struct worker_state *ws)
 
 /* Whether a waiting answer may leave now: what it waited for is there, or its time is over. */
 static enum bourn_err still_waits(struct vault *v, struct answer *a, const struct worker_state *ws,
-                                  bool *ready)
+                                  uint64_t cosigned, bool *ready)
 {
     bool late = v->now_ms >= a->deadline_ms;
     if (a->later) {
@@ -394,12 +396,14 @@ static enum bourn_err still_waits(struct vault *v, struct answer *a, const struc
         }
         return err;
     }
-    bool covered = a->receipt < ws->signed_size;
+    bool cosignature = a->wait_cosigned && a->receipt >= cosigned;
+    bool covered = a->receipt < ws->signed_size && !cosignature;
     *ready = covered || late;
     if (!covered && late) { /* logged, but never released: the ledger says more than happened */
         answer_withhold(a);
-        answer_problem(a, 503, "checkpoint_late",
-                       "the checkpoint over this disclosure is late: nothing was released; try again");
+        answer_problem(a, 503, cosignature ? "cosignature_late" : "checkpoint_late",
+                       "the %s over this disclosure is late: nothing was released; try again",
+                       cosignature ? "witnesses' cosignature" : "checkpoint");
     }
     return BOURN_OK;
 }
@@ -413,10 +417,11 @@ enum bourn_err vault_published(struct vault *v)
         return err_sys(BOURN_E_IO, "eventfd of the ledger worker");
     worker_state(v->worker, &ws);
     metrics_published(v, ws.signed_size);
+    uint64_t cosigned = witnesses_cosigned(v);
     for (struct answer *a = v->waiting; a; a = next) {
         next = a->next;
         bool ready = false;
-        enum bourn_err err = still_waits(v, a, &ws, &ready);
+        enum bourn_err err = still_waits(v, a, &ws, cosigned, &ready);
         if (err == BOURN_OK && !ready) {
             a->next = still;
             still = a;
@@ -428,9 +433,7 @@ enum bourn_err vault_published(struct vault *v)
             return err;
     }
     v->waiting = still;
-    if (ws.failed)
-        return worker_failure(v->worker);
-    return BOURN_OK;
+    return ws.failed ? worker_failure(v->worker) : witnesses_turn(v);
 }
 
 enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
@@ -450,6 +453,7 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
     }
     if (v->waiting)
         TRY(vault_published(v));
+    TRY(witnesses_tick(v));
     uint64_t rows = store_changed_rows(v->store);
     if (rows >= STORE_COMMIT_ROWS || (rows && v->now_ms - v->store_committed_ms >= STORE_COMMIT_MS))
         TRY(commit_store(v));

@@ -168,8 +168,7 @@ enum bourn_err disclosed_entry(struct vault *v, const struct asked *q, const str
         release_field(a->release, fields[i]);
     enum bourn_err err = batch_entry(v, &e, rows, rows_n, &a->receipt);
     v->disclosures += err == BOURN_OK;
-    a->wait_signed = rows_n && crossing(v, q);
-    a->deadline_ms = v->now_ms + SIGNED_WAIT_MS_MAX;
+    answer_wait(v, a, rows_n, crossing(v, q));
     return err;
 }
 

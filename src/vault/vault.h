@@ -81,6 +81,19 @@ struct vault_signer {
     enum bourn_err (*receipt)(void *ctx, const struct merkle_receipt *r, const struct merkle_hash *proof,
                               size_t proof_n, uint8_t signature[64]);
 };
+/* How requests to witnesses leave: `post` queues the body of POST <url>/add-checkpoint; vault_posted takes
+ * the answer to it. Set before the vault serves; without one, witnesses of a policy are not reached. */
+struct vault_relay {
+    void *ctx;
+    enum bourn_err (*post)(void *ctx, uint32_t witness, const char *url, struct slice body);
+};
+void vault_use_relay(struct vault *v, const struct vault_relay *relay);
+/* The answer of a witness; status 0: there was none. Untrusted. */
+enum bourn_err vault_posted(struct vault *v, uint32_t witness, uint32_t status,
+                            struct slice body) BOURN_MUST_USE;
+/* Appends a line for each URL that the policy in force posts to. */
+void vault_relay_urls(const struct vault *v, struct buf *out);
+
 /* Starts the worker thread (after the sandbox is entered). */
 enum bourn_err vault_start(struct vault *v, const struct vault_signer *signer) BOURN_MUST_USE;
 

@@ -42,6 +42,8 @@ struct worker {
     pthread_mutex_t mutex; /* over what follows */
     pthread_cond_t wake;
     struct buf queue;
+    struct buf note;     /* the last checkpoint, as the signer signed it */
+    struct buf cosigned; /* the same with cosignatures, to be published; empty: nothing new */
     bool urgent, stop;
     struct worker_state state;
     char why[512]; /* it failed */
@@ -132,9 +134,20 @@ out:
     return err;
 }
 
+/* Whether the checkpoint on disk is this note, with or without cosignatures behind it: then it stays. */
+static bool is_published(struct worker *w, struct slice note)
+{
+    struct buf b;
+    buf_init(&b, WITNESS_CHECKPOINT_BYTES_MAX);
+    bool same = io_read_all(w->cell, "ledger/checkpoint", &b) == BOURN_OK && b.n >= note.n &&
+                memcmp(b.p, note.p, note.n) == 0;
+    buf_release(&b);
+    return same;
+}
+
 /* *head is the size that the signer signed last. It moves with the signature, though the note may not get
- * out. */
-static enum bourn_err publish(struct worker *w, uint64_t *head)
+ * out. `first`: since the start; what was published before may have cosignatures already. */
+static enum bourn_err publish(struct worker *w, uint64_t *head, bool first)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct merkle_hash root, proof[MERKLE_PROOF_MAX];
@@ -158,8 +171,12 @@ static enum bourn_err publish(struct worker *w, uint64_t *head)
     pthread_mutex_lock(&w->mutex);
     w->state.served_size = size; /* before its checkpoint can be read */
     pthread_mutex_unlock(&w->mutex);
-    TRY(ledger_publish(w->ledger, buf_slice(&note)));
+    if (!first || !is_published(w, buf_slice(&note)))
+        TRY(ledger_publish(w->ledger, buf_slice(&note)));
     pthread_mutex_lock(&w->mutex);
+    buf_clear(&w->note);
+    buf_put_slice(&w->note, buf_slice(&note));
+    buf_clear(&w->cosigned); /* it was for the one before */
     w->state.signed_size = size;
     w->state.signed_ms = clock_mono_ms();
     w->state.full = false;
@@ -170,6 +187,45 @@ static enum bourn_err publish(struct worker *w, uint64_t *head)
 out:
     buf_release(&note);
     return err;
+}
+
+/* Cosignatures came for the checkpoint that is published. */
+static enum bourn_err publish_cosigned(struct worker *w)
+{
+    struct buf note;
+    buf_init(&note, WITNESS_CHECKPOINT_BYTES_MAX * 2);
+    pthread_mutex_lock(&w->mutex);
+    buf_put_slice(&note, buf_slice(&w->cosigned));
+    buf_clear(&w->cosigned);
+    pthread_mutex_unlock(&w->mutex);
+    enum bourn_err err = buf_check(&note);
+    if (!err && note.n)
+        err = ledger_republish(w->ledger, buf_slice(&note));
+    buf_release(&note);
+    if (err != BOURN_E_FULL)
+        return err;
+    log_warning("%s; the checkpoint stays without its cosignatures", err_text());
+    return BOURN_OK;
+}
+
+uint64_t worker_note(struct worker *w, struct buf *out)
+{
+    pthread_mutex_lock(&w->mutex);
+    buf_put_slice(out, buf_slice(&w->note));
+    uint64_t size = w->note.n ? w->state.signed_size : 0;
+    pthread_mutex_unlock(&w->mutex);
+    return size;
+}
+
+void worker_cosigned(struct worker *w, uint64_t size, struct slice note)
+{
+    pthread_mutex_lock(&w->mutex);
+    if (size == w->state.signed_size) {
+        buf_clear(&w->cosigned);
+        buf_put_slice(&w->cosigned, note);
+        pthread_cond_signal(&w->wake);
+    }
+    pthread_mutex_unlock(&w->mutex);
 }
 
 enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker **out,
@@ -193,6 +249,8 @@ enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker
     buf_init(&w->batch, QUEUE_BYTES_MAX);
     if (!(w->desk = desk_new()))
         TRY(err_set(BOURN_E_MEMORY, "out of memory for the ledger worker"));
+    buf_init(&w->note, WITNESS_CHECKPOINT_BYTES_MAX);
+    buf_init(&w->cosigned, WITNESS_CHECKPOINT_BYTES_MAX * 2);
     TRY(io_read_all(cell, "ledger.vkey", &vkey));
     while (vkey.n && vkey.p[vkey.n - 1] == '\n')
         vkey.n--;
@@ -306,10 +364,12 @@ enum bourn_err worker_receipt(struct worker *w, uint64_t index, const struct mer
     return err;
 }
 
-/* Waits until there is work and it is due: at once if urgent, else CHECKPOINT_INTERVAL_MS / 2 after the last
- * checkpoint; a second after a full disk. Takes the queue, unless what was taken before is not through yet.
- * False when told to stop and nothing is left. Receipts are signed while it waits. */
-static bool take(struct worker *w, uint64_t last_ms, bool retry, uint64_t head, enum bourn_err *err)
+/* Waits until there is work and it is due: at once if urgent or only cosignatures came, else
+ * CHECKPOINT_INTERVAL_MS / 2 after the last checkpoint; a second after a full disk. Takes the queue, unless
+ * what was taken before is not through yet. False when told to stop and nothing is left. Receipts are signed
+ * while it waits. */
+static bool take(struct worker *w, uint64_t last_ms, bool retry, uint64_t head, bool *due_now,
+                 enum bourn_err *err)
 {
     uint64_t due = last_ms + (retry ? 1000 : CHECKPOINT_INTERVAL_MS / 2);
     pthread_mutex_lock(&w->mutex);
@@ -318,7 +378,7 @@ static bool take(struct worker *w, uint64_t last_ms, bool retry, uint64_t head, 
             break;
         uint64_t now = clock_mono_ms();
         bool work = w->queue.n || retry;
-        if (w->stop || (work && (now >= due || (w->urgent && !retry))))
+        if (w->stop || w->cosigned.n || (work && (now >= due || (w->urgent && !retry))))
             break;
         if (work) {
             struct timespec until = {(time_t)(due / 1000), (long)(due % 1000) * 1000000};
@@ -327,8 +387,9 @@ static bool take(struct worker *w, uint64_t last_ms, bool retry, uint64_t head, 
             pthread_cond_wait(&w->wake, &w->mutex);
         }
     }
-    bool go = *err == BOURN_OK && (w->queue.n || retry);
-    if (w->batch.n == 0) {
+    bool go = *err == BOURN_OK && (w->queue.n || retry || w->cosigned.n);
+    *due_now = w->stop || clock_mono_ms() >= due || (w->urgent && !retry);
+    if (w->batch.n == 0 && *due_now) {
         struct buf empty = w->batch; /* swap: both keep their memory */
         w->batch = w->queue;
         w->queue = empty;
@@ -342,14 +403,18 @@ static void *run(void *arg)
 {
     struct worker *w = arg;
     uint64_t last_ms = 0, head = w->state.signed_size;
-    bool retry = false;
+    bool retry = false, due_now = false;
     enum bourn_err err = BOURN_OK;
-    while (take(w, last_ms, retry, head, &err)) {
-        err = append_batch(w);
+    while (take(w, last_ms, retry, head, &due_now, &err)) {
+        err = publish_cosigned(w);
+        if (err == BOURN_OK && !(due_now && (w->batch.n || retry)))
+            continue;
+        if (err == BOURN_OK)
+            err = append_batch(w);
         if (err == BOURN_OK)
             err = flush(w);
         if (err == BOURN_OK)
-            err = publish(w, &head);
+            err = publish(w, &head, false);
         last_ms = clock_mono_ms();
         retry = err == BOURN_E_FULL;
         if (retry) {
@@ -415,7 +480,7 @@ enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
     TRY(flush(w));
     TRY(check_heads(w, size, root));
     if (ledger_size(w->ledger))
-        TRY(publish(w, &size));
+        TRY(publish(w, &size, true));
     if (pthread_create(&w->thread, NULL, run, w) != 0) {
         err = err_set(BOURN_E_UNAVAILABLE, "the ledger worker's thread could not be started");
         goto out;
@@ -460,6 +525,8 @@ void worker_free(struct worker *w)
     buf_release(&w->queue);
     buf_release(&w->batch);
     desk_free(w->desk);
+    buf_release(&w->note);
+    buf_release(&w->cosigned);
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->mutex);
     free(w);

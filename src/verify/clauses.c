@@ -30,6 +30,7 @@ static const struct speaks {
     [ENTRY_ERASED] = {.layer = {0, B(H1)}},
     [ENTRY_CONTINUED] = {.layer = {B(V1)}},
     [ENTRY_CARRIED] = {.layer = {B(H1), B(H1)}},
+    [ENTRY_WITNESSED] = {.layer = {B(V1)}},
     [ENTRY_EXPIRED] = {.layer = {B(K1), B(K1) | B(S1)}},
     [ENTRY_EXPORTED] = {.layer = {0, B(K1) | B(K3) | B(C2) | B(C3) | B(H3) | B(S1), B(C2) | B(C3) | B(H3)}},
 };
@@ -113,9 +114,10 @@ void clauses_settle(struct replay *v)
     for (unsigned c = 0; c < VERIFY_CLAUSES; c++) {
         const struct verify_clause_count *n = &r->count[c];
         bool erased = n->erased[0] || n->erased[1] || n->erased[2] || n->erased[3];
-        /* The operator holds the log's key: without an earlier head or receipt it may have written another
-         * log. */
-        bool needs_head = (c == CLAUSE_V1 || c == CLAUSE_S1) && r->heads + r->receipts == 0;
+        /* The operator holds the log's key: without an earlier head or receipt, or a quorum
+         * of the witnesses that the user names, it may have written another log. */
+        bool proven = r->policy_given ? r->cosigned_size == r->size : r->heads + r->receipts > 0;
+        bool needs_head = (c == CLAUSE_V1 || c == CLAUSE_S1) && !proven;
         /* What came behind an unreadable place may have spoken for any clause. */
         bool cut = r->error[0] && c != CLAUSE_P0;
         r->verdict[c] = n->violated                 ? VERDICT_VIOLATED

@@ -107,6 +107,7 @@ struct replay {
     struct world *world;
     struct people people;
     struct tree tree;
+    struct witnessing *witnessing;
     struct arena entry_arena, row_arena;
     struct buf bundle, rows, tile, note;
     struct slice *collection; /* names that records refer to, owned */
@@ -140,6 +141,16 @@ void clauses_count(struct replay *v, uint32_t clauses, enum clause_count what);
  * the end. */
 enum bourn_err tree_append(struct replay *v, const struct merkle_hash *leaf) BOURN_MUST_USE;
 enum bourn_err tree_finish(struct replay *v) BOURN_MUST_USE;
+
+/* witness.c: `witnessed` entries and cosignatures. */
+enum bourn_err witness_init(struct replay *v) BOURN_MUST_USE;
+void witness_release(struct replay *v);
+/* A tile of the level is full. */
+enum bourn_err witness_tile(struct replay *v, unsigned level, const struct merkle_hash *root) BOURN_MUST_USE;
+enum bourn_err witness_entry(struct replay *v) BOURN_MUST_USE; /* each entry, in order */
+bool witness_missing(
+    const struct replay *v);               /* the checkpoint as it was read lacks the quorum that is wanted */
+void witness_checkpoint(struct replay *v); /* at the end */
 
 /* rows.c: the rows of the entry at hand, and what each says, against the world and the person. */
 enum bourn_err rows_check(struct replay *v, struct slice group) BOURN_MUST_USE;

@@ -16,10 +16,21 @@ enum {
     CATCH_UP_ROUNDS = 5, /* with a second between them, see catch_up */
 };
 
+/* Over HTTP it waits a little for the cosignatures on a checkpoint that has just been published. */
+static enum bourn_err fetch_checkpoint(struct replay *v)
+{
+    enum bourn_err err = source_checkpoint(&v->source, &v->note);
+    for (int i = 0; i < CATCH_UP_ROUNDS && !err && v->source.http && witness_missing(v); i++) {
+        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+        err = source_checkpoint(&v->source, &v->note);
+    }
+    return err;
+}
+
 static enum bourn_err open_checkpoint(struct replay *v, struct merkle_checkpoint *cp)
 {
     struct verify_report *r = v->rep;
-    enum bourn_err err = source_checkpoint(&v->source, &v->note);
+    enum bourn_err err = fetch_checkpoint(v);
     if (err == BOURN_OK)
         err = merkle_checkpoint_open(buf_slice(&v->note), &v->o->key, cp);
     if (err != BOURN_OK) {
@@ -123,6 +134,8 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
     if (is_finding(err))
         finding(v, clause_named(clause, strlen(clause), CLAUSE_V3), "%s", err_text());
     else if (err != BOURN_OK)
+        return err;
+    if ((err = witness_entry(v)) != BOURN_OK)
         return err;
     if (v->index == 0)
         v->rep->delay_s = world_delay_s(v->world);
@@ -279,6 +292,8 @@ static enum bourn_err replay_init(struct replay *v)
     if (!v->world)
         return err_set(BOURN_E_MEMORY, "out of memory");
     TRY(people_init(&v->people));
+    TRY(witness_init(v));
+    v->rep->policy_given = v->o->policy != NULL;
     TRY(source_open(&v->source, v->o));
     v->rep->rows_given = v->o->rows || v->source.headers;
     v->rep->evidence_given = v->rep->rows_given && (v->o->evidence || v->source.headers);
@@ -292,6 +307,7 @@ static void replay_release(struct replay *v)
     free(v->heads);
     free(v->foreign);
     people_release(&v->people);
+    witness_release(v);
     world_free(v->world);
     evidence_close(&v->evidence);
     source_close(&v->source);
@@ -317,6 +333,7 @@ static enum bourn_err replay(struct replay *v)
     TRY(catch_up(v));
     TRY(continued_check(v));
     kept_missing(v);
+    witness_checkpoint(v);
     if (v->o->save_head && v->rep->count[CLAUSE_S1].violated + v->rep->count[CLAUSE_V1].violated == 0)
         buf_put_slice(v->o->save_head, buf_slice(&v->note));
 out:

@@ -30,8 +30,10 @@ static const char *why(const struct verify_report *r, unsigned c)
         return "no machine can decide it";
     if (r->verdict[c] == VERDICT_NOT_PROVABLE && r->count[c].unpinned)
         return "decided under a pack that is not pinned";
+    if (r->verdict[c] == VERDICT_NOT_PROVABLE && r->policy_given)
+        return "no quorum of the witnesses that you named has cosigned this checkpoint";
     if (r->verdict[c] == VERDICT_NOT_PROVABLE)
-        return "the operator holds the log's key: give an earlier head or a receipt";
+        return "the operator holds the log's key: give an earlier head, a receipt or a witness policy";
     if (c == CLAUSE_S1 && r->verdict[c] == VERDICT_HOLDS)
         return "of the ledger; the stored records are held against it by `bourn scrub`";
     if (r->verdict[c] == VERDICT_NOT_EXAMINED && r->error[0])
@@ -57,6 +59,12 @@ static void put_position(struct buf *out, const struct verify_finding *f)
 
 static void put_coverage(struct buf *out, const struct verify_report *r)
 {
+    if (r->policy_given)
+        buf_printf(out, "witnesses    a quorum has cosigned %llu of %llu entries\n", ull(r->cosigned_size),
+                   ull(r->size));
+    if (r->witnessed)
+        buf_printf(out, "             %llu entries with cosignatures, which bound the clock\n",
+                   ull(r->witnessed));
     buf_printf(out, "entries      %llu\npeople       %llu, %llu of them erased\n", ull(r->entries),
                ull(r->people), ull(r->erased_people));
     buf_printf(out, "disclosures  %llu, %llu of them to another country", ull(r->disclosures),
@@ -181,6 +189,8 @@ static void json_coverage(struct buf *out, const struct verify_report *r)
                ull(r->delay_s), ull(r->disclosures), ull(r->transfers));
     for (unsigned g = 1; g < 6; g++)
         buf_printf(out, "%s\"%s\":%llu", g > 1 ? "," : "", grades[g], ull(r->by_grade[g]));
+    buf_printf(out, "},\"witnesses\":{\"policy_given\":%s,\"cosigned_size\":%llu,\"entries\":%llu",
+               r->policy_given ? "true" : "false", ull(r->cosigned_size), ull(r->witnessed));
     buf_put_str(out, "},\"subject_signed_by_voucher\":{");
     for (unsigned g = 1; g < 5; g++)
         buf_printf(out, "%s\"%s\":%llu", g > 1 ? "," : "", vouchers[g], ull(r->by_voucher[g]));

@@ -43,6 +43,8 @@ enum bourn_err tree_append(struct replay *v, const struct merkle_hash *leaf)
         if (err != BOURN_OK)
             return err;
         merkle_root_of(&h, t->level[l], MERKLE_TILE_WIDTH);
+        if ((err = witness_tile(v, l, &h)) != BOURN_OK)
+            return err;
         t->filled[l] = 0;
     }
     return err_set(BOURN_E_LIMIT, "the log is larger than this verifier can follow");

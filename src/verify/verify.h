@@ -76,6 +76,9 @@ struct verify_report {
     char continues[MERKLE_ORIGIN_BYTES_MAX + 1]; /* the log that it goes on for; empty: none */
     uint64_t continues_at, continues_known;      /* from which entry on; entries that that one had */
     uint64_t receipts;                           /* kept receipts and proofs whose entry and tree are in it */
+    bool policy_given;
+    uint64_t witnessed;     /* entries that hold cosignatures */
+    uint64_t cosigned_size; /* the largest size that a quorum of the given policy has cosigned; 0: none */
     uint64_t people, erased_people;
     uint64_t disclosures, transfers;       /* rows: one a person; those that cross the market's border */
     uint64_t by_grade[6];                  /* disclosures by enum grade of the basis */
@@ -103,6 +106,7 @@ struct verify_options {
     size_t heads_n;
     const struct merkle_receipt *kept; /* receipts and proofs from earlier, opened: what the log's key said */
     size_t kept_n;
+    const struct merkle_policy *policy; /* witnesses that the user trusts; NULL: not given */
     struct buf *save_head; /* gets the checkpoint as it was read if the tree under it is sound; NULL */
 };
 

@@ -59,7 +59,7 @@ class Man(harness.Test):
 
     def test_every_command_has_json(self):
         without = {name for name, text in self.helps.items() if "--json" not in text}
-        self.assertLessEqual(without, {"bourn-consent-sign", "bourn-metrics", "bourn-serve"}, "these have a form of their own")
+        self.assertLessEqual(without, {"bourn-consent-sign", "bourn-metrics", "bourn-serve", "bourn-witness"}, "these have a form of their own")
 
     def test_they_render(self):
         if not shutil.which("groff"):
@@ -111,6 +111,9 @@ class Man(harness.Test):
         self.assertEqual(self.complete("import", "cn", "f", "--format", "n"), ["ndjson"])
         self.assertEqual(set(self.complete("party", "add", "--kind", "a")), {"app", "authority", "auditor"})
         self.assertEqual(self.complete("party", "add", "--jurisdiction", ""), [])
+        self.assertEqual(set(self.complete("witness", "")) & {"init", "trust", "--help"}, {"init", "trust", "--help"})
+        self.assertEqual(self.complete("witness", "init", "--na"), ["--name"])
+        self.assertEqual(self.complete("witness", "w", "--lis"), ["--listen"])
         open(os.path.join(self.tmp, "rows.csv"), "w").close()
         self.assertEqual(self.complete("import", "cn", "row"), ["rows.csv"])
         self.assertEqual(self.complete("export", "cn", "A1", "--out", "row"), ["rows.csv"])

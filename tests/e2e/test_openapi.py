@@ -29,6 +29,7 @@ NOBODY = "~" + "0" * 32
 ELSEWHERE = {
     "overloaded": "thousands of requests at once", "vault_silent": "a vault that hangs", "stopping": "a service that ends",
     "storage_full": "a full disk", "clock_backwards": "a clock that is set back", "checkpoint_late": "a signer that hangs",
+    "witness_lag": "witnesses that fall silent", "cosignature_late": "witnesses that are slow",
     "try_again": "no memory", "internal": "a bug", "record_damaged": "a store that was altered", "limit": "an answer over 24 MiB",
     "records_limit": "somebody with more than 1,000 matching records", "no_rule": "a cell without packs", "needs_decision": "a pack that leaves decisions to people",
 }

@@ -4,9 +4,11 @@ inject-syscall PID NAME makes a running process do one system call that it has n
 
 import os
 import subprocess
+import time
 import unittest
 
 import harness
+import witnessing
 
 # What each role tries: all of it kills the process, by seccomp.
 COMMON = ("socket", "socket-unix", "connect", "bind", "execve", "fork", "ptrace", "kill", "mmap-exec", "recvmsg")
@@ -176,6 +178,90 @@ class Sandbox(harness.ServedTest):
         second = harness.run("bourn", "serve", self.cell.path, "--listen", "127.0.0.1:0", check=None, timeout=20)
         self.assertEqual(second.returncode, 69, second.stderr)
         self.ok(self.home("GET", self.cell.records_path(self.people[0]["bioguide_id"])))
+
+
+# What the relay and a witness try: (call, its argument or none, what must come of it).
+ABROAD = {
+    "relay": [(call, None, KILLED) for call in ("execve", "fork", "ptrace", "kill", "create", "unlink")]
+    + [("mmap-exec", None, REFUSED), ("socket-unix", None, REFUSED), ("openat", "/etc/passwd", REFUSED)],
+    "witness": [(call, None, KILLED) for call in ("socket", "socket-unix", "connect", "bind", "execve", "fork", "ptrace", "kill",
+                                                  "mmap-exec", "recvmsg")] + [("openat", "/etc/passwd", REFUSED)],
+}
+
+
+@unittest.skipIf(harness.DEBUG_BUILD, "a debug build can switch the sandbox off; this test looks at release builds")
+class Witnesses(harness.Test):
+    """The same for the process that reaches witnesses, and for a witness."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cell = harness.Cell(cls.tmp)
+        cls.witness = witnessing.Witness(cls.tmp, "w", [cls.cell.vkey])
+        cls.witness.serve()
+        cls.addClassCleanup(cls.witness.close)
+        cls.addClassCleanup(cls.cell.close)
+        policy = os.path.join(cls.tmp, "policy")
+        with open(policy, "w") as f:
+            f.write(f"witness w {cls.witness.vkey.strip()} {cls.witness.url}\nquorum w\n")
+        cls.cell.serve()
+        harness.run("bourn", "config", cls.cell.path, "--witness-policy", policy)
+        cls.cell.stop()
+
+    def setUp(self):
+        if not self.cell.process:
+            self.cell.serve()
+        if self.witness.process.poll() is not None:
+            self.witness.close()
+            self.witness.serve()
+
+    def confined(self, pid):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            s = status(f"{pid}/task/{task}")
+            self.assertEqual((s["Seccomp"], s["NoNewPrivs"]), ("2", "1"))
+
+    def test_1_both_are_confined(self):
+        relay = self.cell.roles()["relay"]
+        self.confined(relay)
+        self.confined(self.witness.process.pid)
+        held = Sandbox.descriptors(relay)
+        self.assertFalse([t for t in held if t.startswith(self.cell.path + "/")], "the relay holds nothing of the cell")
+        deadline = time.monotonic() + 20
+        while self.witness.name.encode() not in self.cell.ask("GET", "/ledger/checkpoint").body:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+
+    def attempt(self, pid, call, argument):
+        done = subprocess.run([harness.program("inject-syscall"), str(pid), call, *([argument] if argument else [])],
+                              capture_output=True, timeout=30)
+        told = (done.stdout + done.stderr).decode()
+        if done.returncode in (69, 77):
+            self.skipTest(told)
+        return done.returncode, told
+
+    @unittest.skipUnless(can_trace(), "needs CAP_SYS_PTRACE")
+    def test_2_what_is_not_declared_is_stopped(self):
+        for role, tries in ABROAD.items():
+            for call, argument, want in tries:
+                with self.subTest(f"{role} {call}"):
+                    self.setUp()
+                    before = len(self.cell.log())
+                    code, told = self.attempt(self.cell.roles()["relay"] if role == "relay" else self.witness.process.pid, call,
+                                              argument)
+                    self.assertEqual(code, want, told)
+                    if want == REFUSED:
+                        self.assertIn("EACCES", told)
+                    elif role == "relay":
+                        self.assertEqual(self.cell.wait(), 70, told)
+                        self.assertRegex(self.cell.log()[before:], "the relay process was killed by SIGSYS")
+                    else:
+                        self.assertEqual(self.witness.process.wait(20), -31)
+
+    def test_3_a_relay_that_dies_is_named(self):
+        before = len(self.cell.log())
+        os.kill(self.cell.roles()["relay"], 9)
+        self.assertEqual(self.cell.wait(), 70)
+        self.assertIn("the relay process was killed by SIGKILL", self.cell.log()[before:])
 
 
 if __name__ == "__main__":

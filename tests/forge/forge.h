@@ -53,6 +53,8 @@ void forge_write(const char *dir, const char *name, struct slice bytes);
 /* Appends an entry (salts, time, order of rows are filled in); the pointer is good until the next one. */
 struct forge_entry *forge_add(struct forge_log *l, const struct entry *e, const struct forge_row *rows,
                               size_t n);
+/* Root over the first n entries as they stand. */
+void forge_root(struct forge_log *l, size_t n, struct merkle_hash *out);
 static inline uint64_t forge_last(const struct forge_log *l)
 {
     return l->n - 1;
@@ -136,7 +138,7 @@ struct forge_case {
 };
 /* Ended by a NULL name. */
 extern const struct forge_case forge_cases_acts[], forge_cases_statements[], forge_cases_copy[],
-    forge_cases_continued[], forge_cases_log[], forge_cases_kept[];
+    forge_cases_continued[], forge_cases_log[], forge_cases_kept[], forge_cases_witness[];
 static inline struct verdict_at forge_at(uint64_t entry)
 {
     return (struct verdict_at){.at = entry};

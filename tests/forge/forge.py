@@ -120,6 +120,43 @@ def forgery(case):
     return test
 
 
+def policy_of(cell):
+    """The witness policy that a forged log names, as a file."""
+    data = b"".join(f.read_bytes() for f in sorted((cell / "ledger/tile/entries").rglob("*")) if f.is_file())
+    start = data.index(b"witness w0 ")
+    path = cell / "policy"
+    path.write_bytes(data[start:data.index(b"quorum both\n", start) + 12])
+    return path
+
+
+class Cosignatures(unittest.TestCase):
+    def test_good_ones(self):
+        cell, _ = forge("witnessed", "honest-witnessed")
+        code, r = verify(cell, "--head", HEAD)
+        self.assertEqual((code, r["violations"], r["coverage"]["witnesses"]["entries"]), (0, [], 2))
+        self.assertEqual(verdicts(r)["V1"], "holds")
+        # Under a policy of the user's own, an earlier head is not enough: the checkpoint itself has no quorum.
+        code, r = verify(cell, "--head", HEAD, "--policy", policy_of(cell))
+        self.assertEqual((code, r["violations"], verdicts(r)["V1"], verdicts(r)["S1"]), (0, [], "not provable", "not provable"))
+        w = r["coverage"]["witnesses"]
+        self.assertTrue(w["policy_given"] and 0 < w["cosigned_size"] < r["checkpoint"]["size"], w)
+
+    def test_policies_that_do_not_read(self):
+        cell, _ = forge("witnessed", "honest-witnessed")
+        good = policy_of(cell).read_text()
+        bad = cell / "bad"
+        for text in ("", good.replace("both 2", "both 3"), good + "quorum both\n", good[:-1]):
+            bad.write_text(text)
+            p = subprocess.run([BIN / "bourn-verify", cell / "ledger", "--key", cell / "ledger.vkey", "--policy", bad],
+                               capture_output=True, text=True)
+            self.assertEqual((p.returncode, "witness policy" in p.stderr), (2, True), text)
+        other = (make("other", 30) / "ledger.vkey").read_text().strip()
+        bad.write_text(f"log {other}\n{good}")
+        p = subprocess.run([BIN / "bourn-verify", cell / "ledger", "--key", cell / "ledger.vkey", "--policy", bad],
+                           capture_output=True, text=True)
+        self.assertEqual((p.returncode, "not among them" in p.stderr), (64, True))
+
+
 class OnlyAHeadConvicts(unittest.TestCase):
     def test_without_it_nothing_shows(self):
         for case in ("rewritten", "fork", "rolled-back"):

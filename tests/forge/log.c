@@ -288,6 +288,24 @@ struct forge_entry *forge_add(struct forge_log *l, const struct entry *e, const 
     return f;
 }
 
+void forge_root(struct forge_log *l, size_t n, struct merkle_hash *out)
+{
+    struct merkle_edge edge;
+    struct merkle_hash leaf;
+    struct buf b;
+    buf_init(&b, (size_t)1 << 28);
+    merkle_edge_init(&edge);
+    for (size_t i = 0; i < n; i++) {
+        finish(&l->v[i], &b);
+        buf_clear(&b);
+        entry_encode(&b, &l->v[i].e);
+        merkle_leaf(&leaf, buf_slice(&b));
+        merkle_edge_append(&edge, &leaf);
+    }
+    merkle_edge_root(&edge, out);
+    buf_release(&b);
+}
+
 static void write_tiles(const char *dir, const struct merkle_hash *leaves, size_t n)
 {
     struct merkle_hash *level = malloc((n + 1) * sizeof *level);

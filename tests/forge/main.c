@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const struct forge_case *const all[] = {forge_cases_acts, forge_cases_statements, forge_cases_copy,
-                                               forge_cases_continued, forge_cases_log, forge_cases_kept};
+static const struct forge_case *const all[] = {
+    forge_cases_acts, forge_cases_statements, forge_cases_copy,   forge_cases_continued,
+    forge_cases_log,  forge_cases_kept,       forge_cases_witness};
 enum { TABLES = sizeof all / sizeof all[0] };
 
 void forge_person(struct cast *c, struct puppet *p, bool consents)

@@ -15,8 +15,8 @@ struct fuzz_target {
 };
 /* One table a file, ended by a NULL name. */
 extern const struct fuzz_target fuzz_text[], fuzz_cbor[], fuzz_merkle[], fuzz_gate[], fuzz_consent[],
-    fuzz_ipc[], fuzz_api[], fuzz_cli[], fuzz_files[], fuzz_verify[], fuzz_vault[], fuzz_log[],
-    fuzz_kept[];
+    fuzz_ipc[], fuzz_api[], fuzz_cli[], fuzz_files[], fuzz_verify[], fuzz_vault[], fuzz_log[], fuzz_kept[],
+    fuzz_witness[];
 
 /* A finding: what was promised is not so. */
 #define fuzz_check(cond) bourn_assert(cond)

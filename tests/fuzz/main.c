@@ -16,10 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct fuzz_target *const tables[] = {fuzz_text,    fuzz_cbor,   fuzz_merkle, fuzz_gate,
-                                                   fuzz_consent, fuzz_ipc,    fuzz_api,    fuzz_cli,
-                                                   fuzz_files,   fuzz_verify, fuzz_vault,  fuzz_log,
-                                                   fuzz_kept};
+static const struct fuzz_target *const tables[] = {
+    fuzz_text, fuzz_cbor,  fuzz_merkle, fuzz_gate,  fuzz_consent, fuzz_ipc,  fuzz_api,
+    fuzz_cli,  fuzz_files, fuzz_verify, fuzz_vault, fuzz_log,     fuzz_kept, fuzz_witness};
 enum { TABLES = sizeof tables / sizeof tables[0], SEEDS_MAX = 4096 };
 
 static struct buf seeds[SEEDS_MAX];

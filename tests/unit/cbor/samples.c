@@ -109,6 +109,13 @@ struct sample_entry sample_entries[] = {
       .party_kind = S("registrar"),
       .has = K(E_NAME) | K(E_LEGAL_NAME) | K(E_CONTACT) | K(E_JURISDICTION) | K(E_PARTY_KIND) | K(E_RIGHTS) |
              K(E_PURPOSES) | K(E_KEYS)}},
+    {"witnessed",
+     {.kind = ENTRY_WITNESSED,
+      HEAD,
+      .tree_size = 70000,
+      .tree_root = ROOT,
+      .cosignatures = S("\u2014 w.example AAAA\n"),
+      .has = K(E_TREE_SIZE) | K(E_TREE_ROOT) | K(E_COSIGNATURES)}},
     {"party-ends", {.kind = ENTRY_PARTY, HEAD, .ends = 5, .has = K(E_ENDS)}},
     {"notice",
      {.kind = ENTRY_NOTICE,

@@ -122,11 +122,15 @@ static struct entry random_entry(uint32_t kind)
                       .continues = text(1),
                       .known = 1 + number() / 2,
                       .from = number(),
-                      .sensitive = below(2)};
+
+                      .sensitive = below(2),
+                      .tree_size = 1 + number() / 2,
+                      .cosignatures = text(1)};
     e.origin.n = e.origin.n > 255 ? 255 : e.origin.n;
     e.continues = e.origin;
     fill(e.salt, 16);
     fill(e.root, 32);
+    fill(e.tree_root, 32);
     fill(e.hash, 32);
     e.policy = ascending(e.policy_n = below(PACKS_MAX + 1));
     e.fields = distinct(name, e.fields_n = 1 + below(20));

@@ -157,6 +157,7 @@ static const struct {
     [REQ_RECEIPT] = {REQ_FROM_FRONT, T | N, 0},
     [REQ_PROOF] = {REQ_FROM_FRONT, T | N, 0},
     [REQ_HISTORY] = {REQ_FROM_FRONT, S | B, N | V},
+    [REQ_ADMIN_CONFIG] = {REQ_FROM_ADMIN, B, 0},
 };
 
 /* Bytes with exactly these fields, made here: the encoder alone would leave out a number that is 0. */

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "merkle/merkle.h"
@@ -238,8 +239,8 @@ static void signature_lines(void **state)
 {
     (void)state;
     assert_int_equal(open_lines("", 0, true, ""), BOURN_OK);
-    assert_int_equal(open_lines("", 16, true, ""), BOURN_OK);
-    assert_int_equal(open_lines("", 17, true, ""), BOURN_E_LIMIT);
+    assert_int_equal(open_lines("", COSIGNATURES_MAX, true, ""), BOURN_OK);
+    assert_int_equal(open_lines("", COSIGNATURES_MAX + 1, true, ""), BOURN_E_LIMIT);
     assert_int_equal(open_lines("", 3, false, ""), BOURN_E_CRYPTO);
     assert_int_equal(open_lines("", 0, false, ""), BOURN_E_FORMAT);
     assert_int_equal(open_lines("\u2014 w\u00e4chter AAAAAAA=\n", 0, true, ""), BOURN_OK);

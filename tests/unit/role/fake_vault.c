@@ -65,8 +65,10 @@ static int serve(struct ring *f, struct ring *s, int control, const char *word)
     }
 }
 
-int role_vault(const struct ring_fds *front, const struct ring_fds *signer, int control, const char *cell)
+int role_vault(const struct ring_fds *front, const struct ring_fds *signer, const struct ring_fds *relay,
+               int control, const char *cell)
 {
+    (void)relay;
     struct ring *f, *s;
     char word[16];
     behave(cell, word);

@@ -18,9 +18,9 @@ typedef long (*attempt_fn)(const struct ground *g);
 struct attempt {
     const char *name;
     attempt_fn run;
-    /* What each role is to get: 'k' killed, 'e' an error, '+' it works. Order: parent, front, vault, signer.
-     */
-    char want[5];
+    /* What each role is to get: 'k' killed, 'e' an error, '+' it works. Order: parent, front, vault, signer,
+     * relay, witness. */
+    char want[7];
 };
 extern const struct attempt attempts[];
 

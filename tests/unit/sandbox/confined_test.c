@@ -95,7 +95,10 @@ static int in_child(enum sandbox_role role, attempt_fn run)
         struct ground g;
         if (!prepare(&g))
             _exit(EXIT_NOT_PREPARED);
-        if (sandbox_enter(role, role == SANDBOX_VAULT ? folder : NULL) != BOURN_OK)
+        bool folder_of_its_own = role == SANDBOX_VAULT || role == SANDBOX_WITNESS;
+        static const uint16_t ports[] = {443, 0};
+        if ((role == SANDBOX_RELAY ? sandbox_enter_relay(ports)
+                                   : sandbox_enter(role, folder_of_its_own ? folder : NULL)) != BOURN_OK)
             _exit(EXIT_NOT_ENTERED);
         _exit(run(&g) < 0 ? EXIT_ERROR : EXIT_WORKED);
     }
@@ -122,9 +125,14 @@ static char outcome(int status)
 
 static void try_all(enum sandbox_role role)
 {
+    static const unsigned columns[] = {[SANDBOX_FRONT] = 1,
+                                       [SANDBOX_VAULT] = 2,
+                                       [SANDBOX_SIGNER] = 3,
+                                       [SANDBOX_RELAY] = 4,
+                                       [SANDBOX_WITNESS] = 5};
     unsigned wrong = 0;
     for (const struct attempt *a = attempts; a->name; a++) {
-        char got = outcome(in_child(role, a->run)), want = a->want[role];
+        char got = outcome(in_child(role, a->run)), want = a->want[columns[role]];
         if (got != want) {
             print_error("%s: expected '%c', got '%c'\n", a->name, want, got);
             wrong++;
@@ -152,6 +160,17 @@ static void test_signer(void **state)
 {
     (void)state;
     try_all(SANDBOX_SIGNER);
+}
+
+static void test_relay(void **state)
+{
+    (void)state;
+    try_all(SANDBOX_RELAY);
+}
+static void test_witness(void **state)
+{
+    (void)state;
+    try_all(SANDBOX_WITNESS);
 }
 
 /* Without a sandbox everything of the list that is not about privileges works: the attempts themselves are
@@ -223,6 +242,8 @@ int main(void)
         cmocka_unit_test(test_front),
         cmocka_unit_test(test_vault),
         cmocka_unit_test(test_signer),
+        cmocka_unit_test(test_relay),
+        cmocka_unit_test(test_witness),
         cmocka_unit_test(test_release_has_no_switch),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
