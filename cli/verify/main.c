@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef BOURN_PACK_PINS
@@ -30,6 +31,8 @@ static const char usage[] =
     "  --save-head FILE      keep the checkpoint that was verified, for the next --head\n"
     "  --save-evidence FILE  keep what a URL opened (mode 0600)\n"
     "  --purpose TERM        with a token whose party has several purposes\n"
+    "  --structure           hashes, canonical form, rows and chains alone; the rest is not examined\n"
+    "  --jobs N              threads; all cores without it\n"
     "  --json                report as JSON\n"
     "With BOURN_TOKEN set, a URL is asked for rows and evidence too.\n"
     "exit: 0 nothing violated, only erasure left anything undecided; 1 violated; 2 something was not read, "
@@ -101,13 +104,25 @@ static void add_shipped_pins(struct command *c)
 #endif
 }
 
+static enum bourn_err get_jobs(struct command *c, const char *text)
+{
+    uint64_t n;
+    if (!decimal_get(slice_str(text), &n) || n < 1 || n > VERIFY_JOBS_MAX)
+        return err_set(BOURN_E_USAGE, "--jobs takes a number from 1 to %d", VERIFY_JOBS_MAX);
+    c->o.jobs = (unsigned)n;
+    return BOURN_OK;
+}
+
 static enum bourn_err parse(int argc, char **argv, struct command *c)
 {
     static const struct option options[] = {
-        {"key", 1, NULL, 'k'},     {"rows", 1, NULL, 'r'},          {"evidence", 1, NULL, 'e'},
-        {"head", 1, NULL, 'h'},    {"pin", 1, NULL, 'p'},           {"save-head", 1, NULL, 's'},
-        {"purpose", 1, NULL, 'u'}, {"save-evidence", 1, NULL, 'v'}, {"json", 0, NULL, 'j'},
-        {"help", 0, NULL, 'H'},    {"version", 0, NULL, 'V'},       {NULL, 0, NULL, 0},
+        {"key", 1, NULL, 'k'},       {"rows", 1, NULL, 'r'},
+        {"evidence", 1, NULL, 'e'},  {"head", 1, NULL, 'h'},
+        {"pin", 1, NULL, 'p'},       {"save-head", 1, NULL, 's'},
+        {"purpose", 1, NULL, 'u'},   {"save-evidence", 1, NULL, 'v'},
+        {"json", 0, NULL, 'j'},      {"jobs", 1, NULL, 'J'},
+        {"structure", 0, NULL, 'S'}, {"help", 0, NULL, 'H'},
+        {"version", 0, NULL, 'V'},   {NULL, 0, NULL, 0},
     };
     enum bourn_err err = BOURN_OK;
     for (int opt; err == BOURN_OK && (opt = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -140,6 +155,12 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
             break;
         case 'j':
             c->json = true;
+            break;
+        case 'J':
+            err = get_jobs(c, optarg);
+            break;
+        case 'S':
+            c->o.structure = true;
             break;
         case 'H':
             c->help = true;
@@ -193,8 +214,33 @@ out:
     return err;
 }
 
+/* On a terminal, five times a second. */
+static void show_progress(void *ctx, uint64_t entries, uint64_t size)
+{
+    enum { WIDTH = 40 };
+    static const char full[] = "########################################";
+    struct timespec *shown = ctx, now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t ms = (now.tv_sec - shown->tv_sec) * 1000 + (now.tv_nsec - shown->tv_nsec) / 1000000;
+    if (entries < size && ms < 200)
+        return;
+    *shown = now;
+    int done = size ? (int)(entries * WIDTH / size) : WIDTH;
+    fprintf(stderr, "\r[%.*s%*s] %3u %%  %llu of %llu entries", done, full, WIDTH - done, "",
+            (unsigned)(size ? entries * 100 / size : 100), (unsigned long long)entries,
+            (unsigned long long)size);
+    if (entries == size)
+        fputs("\r\033[K", stderr);
+    fflush(stderr);
+}
+
 static int verify(struct command *c)
 {
+    struct timespec shown = {0};
+    if (isatty(STDERR_FILENO)) {
+        c->o.progress = show_progress;
+        c->o.ctx = &shown;
+    }
     struct buf text, head;
     buf_init(&text, 8 << 20);
     buf_init(&head, FILE_BYTES_MAX);

@@ -1,16 +1,14 @@
 /* One replay: the checkpoint is fixed first; then bundle by bundle, entry by entry, row by row; then the
  * people whose evidence stayed closed. What cannot be read ends the replay (report.error); what is wrong is a
  * finding. */
-#include "verify/internal.h"
+#include "verify/piece.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum {
-    BUNDLE_BYTES_MAX = MERKLE_TILE_WIDTH * (ENTRY_BYTES_MAX + 2),
-    ROWS_FILE_BYTES_MAX = 1 << 30,
-    ENTRY_ARENA_BYTES = 8 << 20,
     ROW_ARENA_BYTES = 64 << 20,
     FORMAT_VERSION = 1,
     CATCH_UP_ROUNDS = 5, /* with a second between them, see catch_up */
@@ -46,7 +44,7 @@ static void check_heads(struct replay *v, uint64_t size)
         struct merkle_hash root;
         if (v->heads[i].size != size)
             continue;
-        merkle_edge_root(&v->tree.edge, &root);
+        tree_root(&v->tree, &root);
         clauses_count(v, BIT(CLAUSE_V1) | BIT(CLAUSE_S1), COUNT_EXAMINED);
         if (memcmp(root.b, v->heads[i].root.b, 32) != 0)
             finding_at(v, CLAUSE_V1, true, size,
@@ -98,94 +96,86 @@ static bool is_finding(enum bourn_err err)
     return err == BOURN_E_CONFLICT || err == BOURN_E_FORMAT || err == BOURN_E_LIMIT;
 }
 
-static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct slice group)
+/* Decodes nothing more: that was done when the piece was read. */
+static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i)
 {
-    struct merkle_hash leaf;
-    struct entry e;
+    const struct piece_entry *x = &p->entry[i];
+    const struct entry *e = v->entry = &x->e;
     const char *clause = "V3";
-    v->index = v->tree.edge.size;
-    v->bytes = bytes;
-    v->entry = &e;
-    merkle_leaf(&leaf, bytes);
-    enum bourn_err err = tree_append(v, &leaf);
+    enum bourn_err err = tree_append(v, &p->leaf[i], p);
     if (err != BOURN_OK)
         return err;
-    check_heads(v, v->tree.edge.size);
+    check_heads(v, v->tree.size);
     v->rep->entries++;
-    arena_reset(&v->entry_arena);
-    err = entry_decode(bytes, &v->entry_arena, &e);
-    if (is_finding(err)) {
-        finding(v, CLAUSE_V3, "it is not a well-formed entry: %s", err_text());
+    if (is_finding(x->trouble.err)) {
+        finding(v, CLAUSE_V3, "it is not a well-formed entry: %s", x->trouble.why);
         return BOURN_OK;
     }
-    if (err == BOURN_OK && e.kind == ENTRY_GENESIS && e.format > FORMAT_VERSION)
-        err = err_set(BOURN_E_UNAVAILABLE, "the log has format version %llu: use a newer verifier",
-                      (unsigned long long)e.format);
-    if (err == BOURN_OK)
-        err = world_apply(v->world, v->index, &e, bytes, &clause);
+    if (x->trouble.err != BOURN_OK)
+        return err_set(x->trouble.err, "%s", x->trouble.why);
+    if (e->kind == ENTRY_GENESIS && e->format > FORMAT_VERSION)
+        return err_set(BOURN_E_UNAVAILABLE, "the log has format version %llu: use a newer verifier",
+                       (unsigned long long)e->format);
+    err = world_apply(v->world, v->index, e, x->bytes, &clause);
     if (is_finding(err))
         finding(v, clause_named(clause, strlen(clause), CLAUSE_V3), "%s", err_text());
     else if (err != BOURN_OK)
         return err;
     if (v->index == 0)
         check_genesis(v);
-    clauses_count(v, clauses_of(e.kind, LAYER_ENTRY), COUNT_EXAMINED);
-    rows_check_party(v);
-    if (clauses_gated(e.kind))
+    clauses_count(v, clauses_of(e->kind, LAYER_ENTRY), v->o->structure ? COUNT_NOT_EXAMINED : COUNT_EXAMINED);
+    if (!v->o->structure)
+        rows_check_party(v);
+    if (clauses_gated(e->kind) && !v->o->structure)
         decide_entry(v);
-    if (!entry_kind_has_rows(e.kind)) {
-        if (group.n)
+    if (!entry_kind_has_rows(e->kind)) {
+        if (x->group.n)
             finding(v, CLAUSE_V3, "rows stand beside an entry that has none");
         return BOURN_OK;
     }
     if (v->rep->rows_given)
-        return rows_check(v, group);
-    if (e.count)
-        note_unexamined(v, &e);
+        return rows_check(v, p, i);
+    if (e->count)
+        note_unexamined(v, e);
     return BOURN_OK;
 }
 
-/* Behind `n` items a file ends, unless it is a full one that stands in for the partial one. */
-static bool ends(bool (*next)(struct slice, size_t *, struct slice *), struct slice in, size_t at, unsigned n)
+/* People are all over the memory: what their rows will ask for is fetched while others are looked at. */
+static void people_fetch(struct replay *v, const struct piece *p)
 {
-    struct slice item;
-    unsigned all = n;
-    while (next(in, &at, &item))
-        all++;
-    return at == in.n && (all == n || all == MERKLE_TILE_WIDTH);
+    for (int person = 0; person < 2; person++)
+        for (uint32_t i = 0; i < p->rows_n; i++)
+            people_near(&v->people, p->row[i].r.label, person);
 }
 
-/* One bundle, its rows beside it, from where the replay stands up to `width` entries of it. */
-static enum bourn_err replay_bundle(struct replay *v, uint64_t n, unsigned width)
+enum bourn_err replay_piece(struct replay *v, struct piece *p)
 {
-    enum bourn_err err = BOURN_E_INTERNAL;
-    struct merkle_tile t = {.kind = MERKLE_TILE_ENTRIES, .n = n, .width = width};
-    struct slice bytes, group = {0};
-    size_t at = 0, rows_at = 0;
-    TRY(source_tile(&v->source, t, &v->bundle));
-    t.kind = MERKLE_TILE_ROWS;
-    if (v->rep->rows_given)
-        TRY(source_tile(&v->source, t, &v->rows));
-    for (unsigned i = 0; i < width; i++) {
-        uint64_t index = n * MERKLE_TILE_WIDTH + i;
-        v->index = index;
-        if (!bundle_next(buf_slice(&v->bundle), &at, &bytes)) {
-            finding(v, CLAUSE_S1, "its bundle does not hold it");
-            return err_set(BOURN_E_CORRUPT, "the bundle of entry %llu is cut off", (unsigned long long)index);
-        }
-        if (v->rep->rows_given && !row_groups_next(buf_slice(&v->rows), &rows_at, &group)) {
-            finding(v, CLAUSE_S1, "the file of rows does not hold it");
-            return err_set(BOURN_E_CORRUPT, "the rows of entry %llu are cut off", (unsigned long long)index);
-        }
-        if (index >= v->tree.edge.size)
-            TRY(replay_entry(v, bytes, group));
+    enum bourn_err err = BOURN_OK;
+    if (p->late)
+        piece_read(p, &v->source, v->rep->rows_given, true);
+    if (p->trouble.err != BOURN_OK)
+        return err_set(p->trouble.err, "%s", p->trouble.why);
+    people_fetch(v, p);
+    for (unsigned i = 0; i < p->whole && err == BOURN_OK; i++) {
+        v->index = p->n * MERKLE_TILE_WIDTH + i;
+        if (i >= p->skip)
+            err = replay_entry(v, p, i);
     }
-    if (!ends(bundle_next, buf_slice(&v->bundle), at, width) ||
-        (v->rep->rows_given && !ends(row_groups_next, buf_slice(&v->rows), rows_at, width)))
+    if (err != BOURN_OK)
+        return err;
+    if (p->cut) {
+        v->index = p->n * MERKLE_TILE_WIDTH + p->whole;
+        finding(v, CLAUSE_S1,
+                p->cut == CUT_ENTRY ? "its bundle does not hold it" : "the file of rows does not hold it");
+        return err_set(BOURN_E_CORRUPT, "the %s of entry %llu %s cut off",
+                       p->cut == CUT_ENTRY ? "bundle" : "rows", (unsigned long long)v->index,
+                       p->cut == CUT_ENTRY ? "is" : "are");
+    }
+    if (p->follows)
         finding(v, CLAUSE_S1, "something follows it in its bundle or rows that does not belong there");
-    err = BOURN_OK;
-out:
-    return err;
+    if (v->o->progress)
+        v->o->progress(v->o->ctx, v->tree.size, v->size);
+    return BOURN_OK;
 }
 
 /* Up to the checkpoint. */
@@ -193,12 +183,10 @@ static enum bourn_err replay_to(struct replay *v, const struct merkle_checkpoint
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct merkle_hash root;
-    while (v->tree.edge.size < cp->size) {
-        uint64_t n = v->tree.edge.size / MERKLE_TILE_WIDTH, left = cp->size - n * MERKLE_TILE_WIDTH;
-        TRY(replay_bundle(v, n, left < MERKLE_TILE_WIDTH ? (unsigned)left : MERKLE_TILE_WIDTH));
-    }
+    if (v->tree.size < cp->size)
+        TRY(crew_run(v, cp->size));
     TRY(tree_finish(v));
-    merkle_edge_root(&v->tree.edge, &root);
+    tree_root(&v->tree, &root);
     if (memcmp(root.b, cp->root.b, 32) != 0)
         finding_at(v, CLAUSE_S1, true, cp->size,
                    "the entries do not give the root that the checkpoint signs");
@@ -210,9 +198,9 @@ out:
 /* Somebody whose evidence the server calls erased and whose erasure this replay has not met. */
 static bool waits_for_erasure(const struct replay *v)
 {
-    for (size_t i = 0; i < v->people.slots; i++) {
-        const struct subject *s = v->people.slot[i];
-        if (s && s->claimed_erased && !s->person.erased)
+    for (size_t i = 0; i < v->people.n; i++) {
+        const struct subject *s = people_at(&v->people, i);
+        if (s->signer && s->signer->claimed_erased && !s->person.erased)
             return true;
     }
     return false;
@@ -237,7 +225,7 @@ static void add_erased(struct replay *v, const struct subject *s, uint64_t n)
 {
     v->rep->evidence_erased += n;
     for (unsigned c = 0; c < VERIFY_CLAUSES; c++)
-        if (s->undecided & BIT(c))
+        if (s->signer->undecided & BIT(c))
             v->rep->count[c].erased[s->person.erased_by & 3] += n;
 }
 
@@ -246,37 +234,44 @@ static void settle_people(struct replay *v)
 {
     struct verify_report *r = v->rep;
     bool due = v->source.headers && decide_evidence(v, v->source.party, slice_str(v->source.purpose));
-    for (size_t i = 0; i < v->people.slots; i++) {
-        const struct subject *s = v->people.slot[i];
-        if (!s || !(s->missing + s->refused))
+    for (size_t i = 0; i < v->people.n; i++) {
+        const struct subject *s = people_at(&v->people, i);
+        const struct signer *g = s->signer;
+        if (!g || !(g->missing + g->refused))
             continue;
         if (s->person.erased) {
-            add_erased(v, s, s->missing + s->refused);
+            add_erased(v, s, g->missing + g->refused);
             continue;
         }
-        r->evidence_missing += s->missing;
-        r->evidence_refused += s->refused;
-        if (s->missing)
-            finding_at(v, CLAUSE_V3, false, s->missing_at,
+        r->evidence_missing += g->missing;
+        r->evidence_refused += g->refused;
+        if (g->missing)
+            finding_at(v, CLAUSE_V3, false, g->missing_at,
                        "evidence is withheld (%llu rows) for a person who is not erased",
-                       (unsigned long long)s->missing);
-        if (s->refused && due)
-            finding_at(v, CLAUSE_V3, false, s->refused_at,
+                       (unsigned long long)g->missing);
+        if (g->refused && due)
+            finding_at(v, CLAUSE_V3, false, g->refused_at,
                        "evidence is refused (%llu rows) where the gate allows it",
-                       (unsigned long long)s->refused);
-        clauses_count(v, s->undecided, COUNT_NOT_EXAMINED);
+                       (unsigned long long)g->refused);
+        clauses_count(v, g->undecided, COUNT_NOT_EXAMINED);
     }
+}
+
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
 static enum bourn_err replay_init(struct replay *v)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    arena_init(&v->entry_arena, ENTRY_ARENA_BYTES);
+    v->jobs = v->o->jobs ? v->o->jobs : cores();
+    v->jobs = v->jobs > VERIFY_JOBS_MAX ? VERIFY_JOBS_MAX : v->jobs;
+    pthread_mutex_init(&v->findings, NULL);
     arena_init(&v->row_arena, ROW_ARENA_BYTES);
     buf_init(&v->note, 0);
     buf_init(&v->tile, 0);
-    buf_init(&v->bundle, BUNDLE_BYTES_MAX);
-    buf_init(&v->rows, ROWS_FILE_BYTES_MAX);
     merkle_edge_init(&v->tree.edge);
     v->world = world_new();
     if (!v->world)
@@ -293,17 +288,16 @@ out:
 static void replay_release(struct replay *v)
 {
     free(v->heads);
+    crew_release(v);
     people_release(&v->people);
     world_free(v->world);
     evidence_close(&v->evidence);
     source_close(&v->source);
-    arena_release(&v->entry_arena);
     arena_release(&v->row_arena);
     buf_release(&v->note);
     buf_release(&v->tile);
-    buf_release(&v->bundle);
-    buf_release(&v->rows);
     free(v->collection);
+    pthread_mutex_destroy(&v->findings);
     free(v);
 }
 

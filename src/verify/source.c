@@ -252,12 +252,21 @@ out:
 
 void source_close(struct source *s)
 {
-    for (struct curl_slist *h = s->headers; h; h = h->next)
+    for (struct curl_slist *h = s->borrowed ? NULL : s->headers; h; h = h->next)
         crypto_wipe(h->data, strlen(h->data));
-    curl_slist_free_all(s->headers);
+    if (!s->borrowed)
+        curl_slist_free_all(s->headers);
     if (s->curl)
         curl_easy_cleanup(s->curl);
     *s = (struct source){0};
+}
+
+enum bourn_err source_clone(struct source *s, struct source *of)
+{
+    *s = *of;
+    s->curl = s->http ? curl_easy_init() : NULL;
+    s->borrowed = true;
+    return s->http && !s->curl ? err_set(BOURN_E_MEMORY, "out of memory") : BOURN_OK;
 }
 
 enum bourn_err source_evidence(struct source *s, uint64_t from, uint64_t to, struct buf *out)

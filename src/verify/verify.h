@@ -44,10 +44,12 @@ enum verify_verdict {
 
 #define VERIFY_FINDINGS_MAX 100
 #define VERIFY_PACKS_MAX 64
+#define VERIFY_JOBS_MAX 64
 struct verify_finding {
     enum verify_clause clause;
     bool is_size; /* `at` is a tree size: only an earlier head or the root convicts */
     uint64_t at;  /* index of the entry */
+    uint64_t seq; /* order among those of one position */
     char reason[192];
 };
 struct verify_clause_count {
@@ -97,6 +99,10 @@ struct verify_options {
     size_t pins_n;
     const struct slice *heads; /* earlier signed checkpoints */
     size_t heads_n;
+    unsigned jobs;  /* threads, at most VERIFY_JOBS_MAX; 0: as many as there are cores */
+    bool structure; /* hashes, forms, rows and chains alone: what else there is was not examined */
+    void (*progress)(void *ctx, uint64_t entries, uint64_t size); /* now and then, from any thread; NULL */
+    void *ctx;
     struct buf *save_head; /* gets the checkpoint as it was read if the tree under it is sound; NULL */
 };
 

@@ -87,6 +87,7 @@ static void test_people(void **state)
     (void)state;
     struct people p;
     struct subject *s;
+    struct record *r;
     uint8_t label[16] = {0};
     assert_int_equal(people_init(&p), BOURN_OK);
     for (unsigned i = 0; i < 5000; i++) {
@@ -100,7 +101,7 @@ static void test_people(void **state)
     assert_non_null(s);
     assert_memory_equal(s->person.label, label, 16);
     for (unsigned i = 0; i < 100; i++)
-        assert_int_equal(subject_record_add(s, i % 3, (i * 37) % 100), BOURN_OK);
+        assert_int_equal(subject_record_add(&p, s, i % 3, (i * 37) % 100, &r), BOURN_OK);
     for (unsigned i = 0; i < 100; i++)
         assert_non_null(subject_record(s, i % 3, (i * 37) % 100));
     assert_null(subject_record(s, 3, 1));
