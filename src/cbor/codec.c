@@ -1,6 +1,6 @@
 #include "cbor/codec.h"
 
-#include "base/text.h"
+#include "cbor/read.h"
 
 static void put_value(struct buf *b, const struct codec_field *f, const void *v)
 {
@@ -50,7 +50,7 @@ static void put_value(struct buf *b, const struct codec_field *f, const void *v)
 
 static void get_fixed(struct cbor *c, uint8_t *out, size_t n)
 {
-    struct slice s = cbor_bytes(c);
+    struct slice s = cbor_string(c, CBOR_BYTES);
     if (s.n == n)
         memcpy(out, s.p, n);
     else
@@ -59,7 +59,7 @@ static void get_fixed(struct cbor *c, uint8_t *out, size_t n)
 
 static void get_u32(struct cbor *c, uint32_t *out)
 {
-    uint64_t v = cbor_uint(c);
+    uint64_t v = cbor_head(c, CBOR_UINT);
     if (v > UINT32_MAX)
         cbor_fail(c, "a number out of range");
     *out = (uint32_t)v;
@@ -69,9 +69,9 @@ static void get_u32(struct cbor *c, uint32_t *out)
 static void get_u64(struct cbor *c, bool may_be_null, uint64_t *out)
 {
     *out = UINT64_MAX;
-    if (may_be_null && cbor_null(c))
+    if (may_be_null && cbor_take_null(c))
         return;
-    *out = cbor_uint(c);
+    *out = cbor_head(c, CBOR_UINT);
     if (*out > CODEC_NUMBER_MAX)
         cbor_fail(c, "a number out of range");
 }
@@ -79,7 +79,7 @@ static void get_u64(struct cbor *c, bool may_be_null, uint64_t *out)
 static void get_text(struct cbor *c, bool may_be_null, struct slice *out)
 {
     *out = (struct slice){0};
-    if (may_be_null && cbor_null(c))
+    if (may_be_null && cbor_take_null(c))
         return;
     *out = cbor_text(c);
     if (may_be_null && out->n == 0)
@@ -105,7 +105,7 @@ static void get_value(struct cbor *c, const struct codec_field *f, void *v)
         return;
     case CODEC_BYTES:
     case CODEC_KEY:
-        *(struct slice *)v = cbor_bytes(c);
+        *(struct slice *)v = cbor_string(c, CBOR_BYTES);
         return;
     case CODEC_TERM_NULL:
     case CODEC_TEXT:
@@ -305,11 +305,46 @@ static void get_list(struct codec_reader *r, const struct codec_field *f, void *
     memcpy((uint8_t *)s + f->n_at, &n, sizeof n);
 }
 
+/* Reads and checks one value that is no list. The commonest kinds of it are done at once: a name or a term is
+ * ASCII, so only one that is neither is looked at as UTF-8, for the reason. */
+static inline void get_single(struct cbor *in, const struct codec_field *f, void *v)
+{
+    struct slice *s = v;
+    switch (f->type) {
+    case CODEC_B16:
+    case CODEC_B32:
+        get_fixed(in, v, f->type == CODEC_B16 ? 16 : 32);
+        return;
+    case CODEC_U64:
+        get_u64(in, false, v);
+        if (!in->why && (*(uint64_t *)v < f->lo || *(uint64_t *)v > f->hi))
+            cbor_fail(in, "a number out of range");
+        return;
+    case CODEC_NAME:
+    case CODEC_TERM:
+    case CODEC_COUNTRY:
+        *s = cbor_string(in, CBOR_TEXT);
+        if (f->type == CODEC_NAME   ? name_valid(*s)
+            : f->type == CODEC_TERM ? term_valid(*s)
+                                    : country_valid(*s))
+            return;
+        if (!in->why && !utf8_valid(*s)) {
+            *s = (struct slice){0};
+            cbor_fail(in, "text that is not UTF-8");
+        }
+        break;
+    default:
+        get_value(in, f, v);
+    }
+    if (!in->why)
+        cbor_fail(in, check_value(f, v, false));
+}
+
 void codec_get_pair(const struct codec *c, struct codec_reader *r, uint64_t may, void *s, uint64_t *has)
 {
     if (r->in.why)
         return;
-    uint64_t key = cbor_uint(&r->in);
+    uint64_t key = cbor_head(&r->in, CBOR_UINT);
     r->key = r->in.why ? 0 : (unsigned)(key < CODEC_KEYS_MAX ? key : CODEC_KEYS_MAX);
     if (key > CODEC_KEYS_MAX || *has >> key)
         cbor_fail(&r->in, key > CODEC_KEYS_MAX ? "an unknown key" : "keys that do not ascend");
@@ -320,12 +355,13 @@ void codec_get_pair(const struct codec *c, struct codec_reader *r, uint64_t may,
         return;
     const struct codec_field *f = &c->fields[key];
     uint8_t *base = s;
-    if (f->list)
+    if (!f->list) {
+        get_single(&r->in, f, base + f->at);
+    } else {
         get_list(r, f, s);
-    else
-        get_value(&r->in, f, base + f->at);
-    if (!r->in.why)
-        cbor_fail(&r->in, check_field(f, s));
+        if (!r->in.why)
+            cbor_fail(&r->in, check_field(f, s));
+    }
     *has |= (uint64_t)1 << key;
 }
 

@@ -3,6 +3,9 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/crypto.h"
 
+#include "base/buf.h"
+
+#include <endian.h>
 #include <openssl/sha.h>
 
 enum { BLOCK_BYTES = SHA256_CBLOCK };
@@ -20,6 +23,32 @@ void crypto_sha256(uint8_t out[32], const struct slice *parts, size_t n)
     SHA256_Init(&c);
     update(&c, parts, n);
     SHA256_Final(out, &c);
+}
+
+/* A short message is padded here, so that all its blocks are one call: 110 ns instead of 140 for two. */
+void crypto_sha256_prefixed(uint8_t out[32], uint8_t prefix, struct slice data)
+{
+    uint8_t block[4 * BLOCK_BYTES];
+    SHA256_CTX c;
+    SHA256_Init(&c);
+    if (data.n > sizeof block - 1 - 9) { /* behind the message: 0x80, zeros, its bits in eight bytes */
+        SHA256_Update(&c, &prefix, 1);
+        SHA256_Update(&c, data.p, data.n);
+        SHA256_Final(out, &c);
+        return;
+    }
+    size_t n = (data.n + 1 + 9 + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+    memset(block + data.n + 1, 0, n - data.n - 1);
+    block[0] = prefix;
+    if (data.n)
+        memcpy(block + 1, data.p, data.n);
+    block[data.n + 1] = 0x80;
+    be_put(block + n - 8, (data.n + 1) * 8, 8);
+    SHA256_Update(&c, block, n);
+    for (unsigned i = 0; i < 8; i++) {
+        uint32_t word = htobe32(c.h[i]);
+        memcpy(out + 4 * i, &word, 4);
+    }
 }
 
 /* The state after one block of key XOR pad. */

@@ -3,17 +3,15 @@
 
 void merkle_leaf(struct merkle_hash *out, struct slice data)
 {
-    static const uint8_t prefix[1] = {0x00};
-    const struct slice parts[] = {slice_of(prefix, 1), data};
-    crypto_sha256(out->b, parts, 2);
+    crypto_sha256_prefixed(out->b, 0x00, data);
 }
 
 void merkle_node(struct merkle_hash *out, const struct merkle_hash *left, const struct merkle_hash *right)
 {
-    uint8_t bytes[65] = {0x01}; /* in one piece: the hash then copies nothing */
-    memcpy(bytes + 1, left->b, 32);
-    memcpy(bytes + 33, right->b, 32);
-    crypto_sha256_1(out->b, slice_of(bytes, sizeof bytes));
+    uint8_t bytes[64];
+    memcpy(bytes, left->b, 32);
+    memcpy(bytes + 32, right->b, 32);
+    crypto_sha256_prefixed(out->b, 0x01, slice_of(bytes, sizeof bytes));
 }
 
 void merkle_empty(struct merkle_hash *out)
@@ -52,9 +50,8 @@ void merkle_edge_root(const struct merkle_edge *e, struct merkle_hash *out)
         merkle_empty(out);
         return;
     }
-    unsigned h = (unsigned)__builtin_ctzll(e->size);
-    *out = e->node[h];
-    while (++h < 64)
-        if (e->size >> h & 1)
-            merkle_node(out, &e->node[h], out);
+    uint64_t left = e->size;
+    *out = e->node[__builtin_ctzll(left)];
+    while (left &= left - 1)
+        merkle_node(out, &e->node[__builtin_ctzll(left)], out);
 }

@@ -46,6 +46,21 @@ static void parts_are_concatenated(void **state)
     }
 }
 
+/* Around every number of blocks, and where the padding is no longer done here. */
+static void a_prefix_is_one_byte_before(void **state)
+{
+    (void)state;
+    uint8_t bytes[600], whole[32], out[32];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 11);
+    for (size_t n = 0; n < sizeof bytes; n++) {
+        const uint8_t prefix = (uint8_t)n;
+        crypto_sha256(whole, (struct slice[]){slice_of(&prefix, 1), slice_of(bytes, n)}, 2);
+        crypto_sha256_prefixed(out, prefix, slice_of(n ? bytes : NULL, n));
+        assert_memory_equal(out, whole, 32);
+    }
+}
+
 static void rfc4231(void **state)
 {
     (void)state;
@@ -109,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fips_examples),
         cmocka_unit_test(parts_are_concatenated),
+        cmocka_unit_test(a_prefix_is_one_byte_before),
         cmocka_unit_test(rfc4231),
         cmocka_unit_test(derivation),
     };
