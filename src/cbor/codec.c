@@ -86,6 +86,8 @@ static void get_text(struct cbor *c, bool may_be_null, struct slice *out)
         cbor_fail(c, "an empty text where null is meant");
 }
 
+static void get_tuple(struct cbor *c, const struct codec_tuple *t, uint8_t *v);
+
 static void get_value(struct cbor *c, const struct codec_field *f, void *v)
 {
     switch ((enum codec_type)f->type) {
@@ -115,15 +117,30 @@ static void get_value(struct cbor *c, const struct codec_field *f, void *v)
         get_text(c, f->type == CODEC_TERM_NULL, v);
         return;
     case CODEC_TUPLE:
-        if (cbor_array(c, f->tuple->n) != f->tuple->n)
-            cbor_fail(c, "a tuple of another length");
-        for (unsigned i = 0; i < f->tuple->n; i++)
-            get_value(c, &f->tuple->parts[i], (uint8_t *)v + f->tuple->parts[i].at);
+        get_tuple(c, f->tuple, v);
         return;
     case CODEC_ABSENT:
         break;
     }
     err_abort(__FILE__, __LINE__, "a type without a decoder");
+}
+
+/* Rows are full of tuples of numbers. */
+static void get_tuple(struct cbor *c, const struct codec_tuple *t, uint8_t *v)
+{
+    if (!c->why && c->p < c->end && *c->p == (CBOR_ARRAY << 5 | t->n))
+        c->p++;
+    else if (cbor_array(c, t->n) != t->n)
+        cbor_fail(c, "a tuple of another length");
+    for (unsigned i = 0; i < t->n; i++) {
+        const struct codec_field *part = &t->parts[i];
+        if (part->type == CODEC_U64)
+            get_u64(c, false, (uint64_t *)(void *)(v + part->at));
+        else if (part->type == CODEC_U32)
+            get_u32(c, (uint32_t *)(void *)(v + part->at));
+        else
+            get_value(c, part, v + part->at);
+    }
 }
 
 static size_t size_of(const struct codec_field *f)
@@ -244,7 +261,7 @@ static const char *check_field(const struct codec_field *f, const void *s)
         if (why)
             return why;
     }
-    return f->list == CODEC_ANY_ORDER ? NULL : check_order(f, v, n, size);
+    return f->list == CODEC_ANY_ORDER || n < 2 ? NULL : check_order(f, v, n, size);
 }
 
 const char *codec_check(const struct codec *c, uint64_t has, const void *s, unsigned *key)

@@ -80,7 +80,7 @@ static void read_ahead(struct hand *h)
     s->piece.skip = c->skip;
     c->skip = 0;
     pthread_mutex_unlock(&c->lock);
-    piece_read(&s->piece, &h->source, h->v->rep->rows_given, false);
+    piece_read(&s->piece, h->v, &h->source, false);
     pthread_mutex_lock(&c->lock);
     s->read = true;
     pthread_cond_broadcast(&c->changed);

@@ -97,11 +97,16 @@ struct people {
 };
 enum bourn_err people_init(struct people *p) BOURN_MUST_USE;
 void people_release(struct people *p);
-struct subject *people_at(const struct people *p, size_t i);                  /* by number, from 0 */
-struct subject *people_find(const struct people *p, const uint8_t label[16]); /* NULL if unknown */
-/* Asks memory for what people_find will read: the table alone, or the person too once the table is near. */
-void people_near(const struct people *p, const uint8_t label[16], bool person);
-enum bourn_err people_add(struct people *p, const uint8_t label[16], struct subject **out) BOURN_MUST_USE;
+struct subject *people_at(const struct people *p, size_t i); /* by number, from 0 */
+uint64_t people_hash(const struct people *p, const uint8_t label[16]);
+struct subject *people_find(const struct people *p, uint64_t hash,
+                            const uint8_t label[16]); /* NULL if unknown */
+/* In two steps, each a while before the next, what people_find will read is asked of memory. The second
+ * answers who it may be, by the hash alone; NULL if that cannot be said. */
+void people_fetch_slot(const struct people *p, uint64_t hash);
+struct subject *people_fetch(const struct people *p, uint64_t hash);
+enum bourn_err people_add(struct people *p, uint64_t hash, const uint8_t label[16],
+                          struct subject **out) BOURN_MUST_USE;
 struct record *subject_record(struct subject *s, uint32_t collection, uint64_t id); /* NULL if unknown */
 enum bourn_err subject_record_add(struct people *p, struct subject *s, uint32_t collection, uint64_t id,
                                   struct record **out) BOURN_MUST_USE;

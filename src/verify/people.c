@@ -44,7 +44,7 @@ void people_release(struct people *p)
     *p = (struct people){0};
 }
 
-static uint64_t hash_of(const struct people *p, const uint8_t label[16])
+uint64_t people_hash(const struct people *p, const uint8_t label[16])
 {
     uint64_t h = (be_get(label, 8) ^ p->seed) * 0x9e3779b97f4a7c15u;
     h = (h ^ h >> 29 ^ be_get(label + 8, 8) ^ p->seed << 17) * 0xbf58476d1ce4e5b9u;
@@ -62,23 +62,28 @@ static size_t slot_of(const struct people *p, uint64_t hash, const uint8_t label
     }
 }
 
-struct subject *people_find(const struct people *p, const uint8_t label[16])
+struct subject *people_find(const struct people *p, uint64_t hash, const uint8_t label[16])
 {
-    uint64_t s = p->slot[slot_of(p, hash_of(p, label), label)];
+    uint64_t s = p->slot[slot_of(p, hash, label)];
     return s ? people_at(p, (uint32_t)s - 1) : NULL;
 }
 
-void people_near(const struct people *p, const uint8_t label[16], bool person)
+void people_fetch_slot(const struct people *p, uint64_t hash)
 {
-    uint64_t hash = hash_of(p, label);
-    const uint64_t *slot = &p->slot[(size_t)hash & (p->slots - 1)];
-    if (!person) {
-        __builtin_prefetch(slot);
-    } else if (*slot >> 32 == hash >> 32 && *slot) {
-        const struct subject *s = people_at(p, (uint32_t)*slot - 1);
-        __builtin_prefetch(s);
-        __builtin_prefetch((const uint8_t *)s + 64);
-    }
+    __builtin_prefetch(&p->slot[(size_t)hash & (p->slots - 1)]);
+}
+
+struct subject *people_fetch(const struct people *p, uint64_t hash)
+{
+    size_t i = (size_t)hash & (p->slots - 1);
+    while (p->slot[i] && p->slot[i] >> 32 != hash >> 32)
+        i = (i + 1) & (p->slots - 1);
+    if (!p->slot[i])
+        return NULL;
+    struct subject *s = people_at(p, (uint32_t)p->slot[i] - 1);
+    __builtin_prefetch(s);
+    __builtin_prefetch((const uint8_t *)s + 64);
+    return s;
 }
 
 static bool table_double(struct people *p)
@@ -90,7 +95,7 @@ static bool table_double(struct people *p)
     p->slots *= 2;
     for (size_t i = 0; i < p->n; i++) {
         const uint8_t *label = people_at(p, i)->person.label;
-        uint64_t hash = hash_of(p, label);
+        uint64_t hash = people_hash(p, label);
         size_t at = (size_t)hash & (p->slots - 1);
         while (slot[at]) /* labels are each there once: nothing to compare */
             at = (at + 1) & (p->slots - 1);
@@ -110,7 +115,7 @@ static bool chunk_add(struct people *p)
     return chunk[p->chunks] && ++p->chunks;
 }
 
-enum bourn_err people_add(struct people *p, const uint8_t label[16], struct subject **out)
+enum bourn_err people_add(struct people *p, uint64_t hash, const uint8_t label[16], struct subject **out)
 {
     if (p->n * 2 >= p->slots && !table_double(p))
         return no_memory();
@@ -121,7 +126,6 @@ enum bourn_err people_add(struct people *p, const uint8_t label[16], struct subj
     struct subject *s = people_at(p, p->n);
     *s = (struct subject){0};
     person_init(&s->person, label);
-    uint64_t hash = hash_of(p, label);
     size_t at = slot_of(p, hash, label);
     p->slot[at] = hash >> 32 << 32 | ++p->n;
     *out = s;

@@ -73,7 +73,7 @@ static bool room_for_row(struct piece *p)
 }
 
 /* All rows are hashed here, and decoded as long as they are not too many. */
-static void take_rows(struct piece *p, struct piece_entry *x)
+static void take_rows(struct piece *p, const struct people *people, struct piece_entry *x)
 {
     struct merkle_edge edge;
     struct merkle_hash hash;
@@ -83,6 +83,7 @@ static void take_rows(struct piece *p, struct piece_entry *x)
     merkle_edge_init(&edge);
     x->row = p->rows_n;
     x->ahead = 0;
+    x->ahead_end = 0;
     while (rows_next(x->group, &at, &bytes)) {
         merkle_leaf(&hash, bytes);
         merkle_edge_append(&edge, &hash);
@@ -91,8 +92,12 @@ static void take_rows(struct piece *p, struct piece_entry *x)
             continue;
         struct piece_row *r = &p->row[p->rows_n++];
         note(p, &r->trouble, row_decode(bytes, x->e.kind, &p->arena, &r->r));
+        r->hash = people_hash(people, r->r.label);
+        r->subject = NULL;
         x->ahead++;
+        x->ahead_end = at;
     }
+    x->rows_end = at;
     merkle_edge_root(&edge, &x->rows_root);
 }
 
@@ -137,9 +142,11 @@ static enum bourn_err read_files(struct piece *p, struct source *s, bool rows_gi
     return err;
 }
 
-void piece_read(struct piece *p, struct source *s, bool rows_given, bool whatever)
+void piece_read(struct piece *p, const struct replay *v, struct source *s, bool whatever)
 {
+    bool rows_given = v->rep->rows_given;
     arena_reset(&p->arena);
+    p->memo = (struct entry_memo){0};
     p->rows_n = p->whole = 0;
     p->late = p->follows = false;
     note(p, &p->trouble, read_files(p, s, rows_given, whatever));
@@ -150,9 +157,9 @@ void piece_read(struct piece *p, struct source *s, bool rows_given, bool whateve
     for (unsigned i = p->skip; i < p->whole; i++) {
         struct piece_entry *x = &p->entry[i];
         merkle_leaf(&p->leaf[i], x->bytes);
-        note(p, &x->trouble, entry_decode(x->bytes, &p->arena, &x->e));
+        note(p, &x->trouble, entry_decode_like(x->bytes, &p->arena, &x->e, &p->memo));
         if (rows_given && x->trouble.err == BOURN_OK && entry_kind_has_rows(x->e.kind))
-            take_rows(p, x);
+            take_rows(p, &v->people, x);
     }
     if (p->whole < MERKLE_TILE_WIDTH)
         return;

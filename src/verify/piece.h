@@ -13,12 +13,15 @@ struct trouble { /* what went wrong, for whoever comes to it in order */
 struct piece_row {
     struct row r;
     struct trouble trouble;
+    uint64_t hash;           /* of the label, for people_find */
+    struct subject *subject; /* who it may be: the label decides; NULL: nobody, or not looked for yet */
 };
 struct piece_entry {
     struct slice bytes, group;
     struct entry e;
     struct trouble trouble;
-    uint32_t row, ahead;          /* its first row in the piece, and how many are decoded: all, mostly */
+    uint32_t row, ahead;        /* its first row in the piece, and how many are decoded: all, mostly */
+    size_t ahead_end, rows_end; /* in the group: behind those, and behind all; less than it is long if cut */
     struct merkle_hash rows_root; /* over all rows of the group */
 };
 enum piece_cut { CUT_NOWHERE, CUT_ENTRY, CUT_ROWS };
@@ -36,11 +39,12 @@ struct piece {
     struct piece_row *row;
     uint32_t rows_n, rows_room;
     struct arena arena;
+    struct entry_memo memo;
 };
 void piece_init(struct piece *p);
 void piece_release(struct piece *p);
 /* Reads, cuts, hashes and decodes. The piece says what went wrong. `whatever`: in its turn, of any size. */
-void piece_read(struct piece *p, struct source *s, bool rows_given, bool whatever);
+void piece_read(struct piece *p, const struct replay *v, struct source *s, bool whatever);
 /* Gives back what an unusually large piece took. */
 void piece_clear(struct piece *p);
 

@@ -140,22 +140,26 @@ static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i
     return BOURN_OK;
 }
 
-/* People are all over the memory: what their rows will ask for is fetched while others are looked at. */
-static void people_fetch(struct replay *v, const struct piece *p)
+/* People are all over the memory: what rows will ask for is fetched while others are looked at. */
+static void fetch_people(struct replay *v, struct piece *p)
 {
-    for (int person = 0; person < 2; person++)
-        for (uint32_t i = 0; i < p->rows_n; i++)
-            people_near(&v->people, p->row[i].r.label, person);
+    for (uint32_t i = 0; i < p->rows_n; i++)
+        people_fetch_slot(&v->people, p->row[i].hash);
+    for (uint32_t i = 0; i < p->rows_n; i++)
+        p->row[i].subject = people_fetch(&v->people, p->row[i].hash);
+    for (uint32_t i = 0; i < p->rows_n && !v->o->structure; i++)
+        if (p->row[i].subject)
+            __builtin_prefetch(p->row[i].subject->records);
 }
 
 enum bourn_err replay_piece(struct replay *v, struct piece *p)
 {
     enum bourn_err err = BOURN_OK;
     if (p->late)
-        piece_read(p, &v->source, v->rep->rows_given, true);
+        piece_read(p, v, &v->source, true);
     if (p->trouble.err != BOURN_OK)
         return err_set(p->trouble.err, "%s", p->trouble.why);
-    people_fetch(v, p);
+    fetch_people(v, p);
     for (unsigned i = 0; i < p->whole && err == BOURN_OK; i++) {
         v->index = p->n * MERKLE_TILE_WIDTH + i;
         if (i >= p->skip)

@@ -172,9 +172,10 @@ static enum bourn_err check_row(struct replay *v, const struct row *r, struct su
 }
 
 /* One row, decoded or not, and its person. */
-static enum bourn_err take_row(struct replay *v, uint64_t position, struct trouble trouble,
-                               const struct row *r)
+static enum bourn_err take_row(struct replay *v, uint64_t position, const struct piece_row *x)
 {
+    struct trouble trouble = x->trouble;
+    const struct row *r = &x->r;
     if (trouble.err == BOURN_E_FORMAT || trouble.err == BOURN_E_LIMIT) {
         finding(v, CLAUSE_V3, "row %llu: %s", (unsigned long long)position, trouble.why);
         return BOURN_OK;
@@ -182,16 +183,27 @@ static enum bourn_err take_row(struct replay *v, uint64_t position, struct troub
     if (trouble.err != BOURN_OK)
         return err_set(trouble.err, "%s", trouble.why);
     enum bourn_err err = BOURN_OK;
-    struct subject *s = people_find(&v->people, r->label);
+    struct subject *s = x->subject;
+    if (!s || memcmp(s->person.label, r->label, 16) != 0)
+        s = people_find(&v->people, x->hash, r->label);
     if (!s && v->entry->kind != ENTRY_ENROLLED) {
         finding(v, CLAUSE_C3, "row %llu is about somebody who never enrolled", (unsigned long long)position);
         return BOURN_OK;
     }
     if (!s) {
-        err = people_add(&v->people, r->label, &s);
+        err = people_add(&v->people, x->hash, r->label, &s);
         v->rep->people = v->people.n;
     }
     return err == BOURN_OK ? check_row(v, r, s) : err;
+}
+
+/* Decodes in its turn a row for which there was no room before. */
+static void decode_late(struct replay *v, struct slice bytes, struct piece_row *r)
+{
+    r->trouble.err = row_decode(bytes, v->entry->kind, &v->row_arena, &r->r);
+    r->trouble.why = (const char *)arena_copy(&v->row_arena, slice_str(err_text())).p;
+    r->hash = people_hash(&v->people, r->r.label);
+    r->subject = NULL;
 }
 
 enum bourn_err rows_check(struct replay *v, const struct piece *p, unsigned i)
@@ -202,25 +214,23 @@ enum bourn_err rows_check(struct replay *v, const struct piece *p, unsigned i)
     struct piece_row late;
     uint8_t last[16] = {0};
     uint64_t n = 0;
-    size_t at = 0;
-    while (err == BOURN_OK && rows_next(x->group, &at, &bytes)) {
-        const struct piece_row *r = &late;
+    size_t at = x->ahead_end;
+    for (;; n++) {
+        const struct piece_row *r = n < x->ahead ? &p->row[x->row + n] : &late;
         arena_reset(&v->row_arena);
-        if (n < x->ahead) {
-            r = &p->row[x->row + n];
-        } else {
-            late.trouble.err = row_decode(bytes, v->entry->kind, &v->row_arena, &late.r);
-            late.trouble.why = (const char *)arena_copy(&v->row_arena, slice_str(err_text())).p;
+        if (r == &late) {
+            if (!rows_next(x->group, &at, &bytes))
+                break;
+            decode_late(v, bytes, &late);
         }
-        err = take_row(v, n, r->trouble, &r->r);
-        if (err == BOURN_OK && n > 0 && memcmp(last, r->r.label, 16) >= 0)
+        err = take_row(v, n, r);
+        if (err != BOURN_OK)
+            return err;
+        if (n > 0 && memcmp(last, r->r.label, 16) >= 0)
             finding(v, CLAUSE_V3, "row %llu is not in the order of labels, each once", (unsigned long long)n);
         memcpy(last, r->r.label, 16);
-        n++;
     }
-    if (err != BOURN_OK)
-        return err;
-    if (at != x->group.n)
+    if (x->rows_end != x->group.n)
         finding(v, CLAUSE_V3, "its rows are cut off");
     if (n != v->entry->count)
         finding(v, CLAUSE_K3, "it counts %llu people and has %llu rows", (unsigned long long)v->entry->count,
