@@ -357,6 +357,47 @@ static inline void get_single(struct cbor *in, const struct codec_field *f, void
         cbor_fail(in, check_value(f, v, false));
 }
 
+static bool get_number(struct cbor *c, const struct codec_field *f, uint8_t *v)
+{
+    uint64_t n = cbor_head(c, CBOR_UINT);
+    if (c->why || n < f->lo || n > f->hi || (f->type == CODEC_U32 && n > UINT32_MAX))
+        return false;
+    if (f->type == CODEC_U32)
+        *(uint32_t *)(void *)(v + f->at) = (uint32_t)n;
+    else
+        *(uint64_t *)(void *)(v + f->at) = n;
+    return true;
+}
+
+/* Rows are full of lists of a tuple or two of numbers: read and checked at once. False: the general way is
+ * gone, from where it began, which also knows what is wrong. */
+static bool get_numbers(struct codec_reader *r, const struct codec_field *f, uint8_t *s)
+{
+    const struct codec_tuple *t = f->tuple;
+    struct cbor c = r->in;
+    size_t n = c.p < c.end && *c.p >> 5 == CBOR_ARRAY ? *c.p++ & 31 : 0;
+    bool several = n > 1 && f->list != CODEC_ANY_ORDER; /* an order to check */
+    if (n < 1 || n >= 24 || several || n < f->lo || n > f->hi || t->n != 2)
+        return false;
+    uint8_t *v = arena_alloc(r->arena, n * t->size), *item = v;
+    for (size_t i = 0; v && i < n; i++, item += t->size)
+        if (c.p == c.end || *c.p++ != (CBOR_ARRAY << 5 | 2) || !get_number(&c, &t->parts[0], item) ||
+            !get_number(&c, &t->parts[1], item))
+            return false;
+    if (!v)
+        return false;
+    memcpy(s + f->at, &v, sizeof v);
+    memcpy(s + f->n_at, &n, sizeof n);
+    r->in.p = c.p;
+    return true;
+}
+
+static inline bool all_numbers(const struct codec_field *f)
+{
+    return f->type == CODEC_TUPLE && f->tuple->parts[0].type <= CODEC_U64 &&
+           f->tuple->parts[1].type <= CODEC_U64;
+}
+
 void codec_get_pair(const struct codec *c, struct codec_reader *r, uint64_t may, void *s, uint64_t *has)
 {
     if (r->in.why)
@@ -374,7 +415,7 @@ void codec_get_pair(const struct codec *c, struct codec_reader *r, uint64_t may,
     uint8_t *base = s;
     if (!f->list) {
         get_single(&r->in, f, base + f->at);
-    } else {
+    } else if (!all_numbers(f) || !get_numbers(r, f, base)) {
         get_list(r, f, s);
         if (!r->in.why)
             cbor_fail(&r->in, check_field(f, s));

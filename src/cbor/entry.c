@@ -80,13 +80,18 @@ static enum bourn_err decode_unknown(struct codec_reader *r, uint64_t pairs, str
                    "entry of kind %u: this program does not know the kind; use a newer one", e->kind);
 }
 
+static bool has_rows(const struct entry_shape *s)
+{
+    return s && (s->must & KEY_BIT(E_ROOT));
+}
+
 /* What entries with rows begin with, from kind to root, in the form that nearly all have: five pairs taken at
  * once, or none. Whatever differs is left to the general reader, which knows what may and what is wrong. */
 static bool get_front(struct codec_reader *r, uint64_t pairs, struct entry *e)
 {
     enum { KIND = 1, TIME = 3, SALT = 8, COUNT = 26, ROOT = 28, END = 63 };
     const uint8_t *p = r->in.p;
-    if (r->in.why || pairs < 5 || r->in.end - p < END || p[0] != E_KIND || !entry_kind_has_rows(p[KIND]) ||
+    if (r->in.why || pairs < 5 || r->in.end - p < END || p[0] != E_KIND || !has_rows(entry_shape(p[KIND])) ||
         p[KIND] > 23 || p[KIND + 1] != E_TIME || p[TIME] != 0x1a || p[SALT] != E_SALT ||
         p[SALT + 1] != 0x50 || p[COUNT] != E_COUNT || p[COUNT + 1] > 23 || p[ROOT] != E_ROOT ||
         p[ROOT + 1] != 0x58 || p[ROOT + 2] != 32)

@@ -8,10 +8,7 @@ void merkle_leaf(struct merkle_hash *out, struct slice data)
 
 void merkle_node(struct merkle_hash *out, const struct merkle_hash *left, const struct merkle_hash *right)
 {
-    uint8_t bytes[64];
-    memcpy(bytes, left->b, 32);
-    memcpy(bytes + 32, right->b, 32);
-    crypto_sha256_prefixed(out->b, 0x01, slice_of(bytes, sizeof bytes));
+    crypto_sha256_pair(out->b, 0x01, left->b, right->b);
 }
 
 void merkle_empty(struct merkle_hash *out)

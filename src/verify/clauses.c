@@ -113,9 +113,22 @@ void finding_late(struct replay *v, enum verify_clause c, uint64_t at, uint64_t 
     va_end(ap);
 }
 
+static void add_tally(struct replay *v, uint32_t kind, enum layer layer)
+{
+    uint64_t *n = v->tally[kind][layer];
+    for (uint32_t clauses = clauses_of(kind, layer); clauses; clauses &= clauses - 1) {
+        v->rep->count[__builtin_ctz(clauses)].not_examined += n[false];
+        v->rep->count[__builtin_ctz(clauses)].examined += n[true];
+    }
+    n[false] = n[true] = 0;
+}
+
 void clauses_settle(struct replay *v)
 {
     struct verify_report *r = v->rep;
+    for (uint32_t kind = 0; kind <= ENTRY_KIND_MAX; kind++)
+        for (enum layer l = LAYER_ENTRY; l <= LAYER_EVIDENCE; l++)
+            add_tally(v, kind, l);
     for (unsigned c = 0; c < VERIFY_CLAUSES; c++) {
         const struct verify_clause_count *n = &r->count[c];
         bool erased = n->erased[0] || n->erased[1] || n->erased[2] || n->erased[3];

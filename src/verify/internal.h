@@ -147,6 +147,7 @@ struct replay {
     const struct entry *entry;
     const struct gate_pack *packs[PACKS_MAX]; /* in force for the entry at hand */
     size_t packs_n;
+    uint64_t tally[ENTRY_KIND_MAX + 1][3][2]; /* see clauses_tally */
     pthread_mutex_t findings; /* the report's list of them: signatures are checked by any thread */
     uint64_t seq;             /* number of the next finding */
 };
@@ -166,6 +167,11 @@ void finding_late(struct replay *v, enum verify_clause c, uint64_t at, uint64_t 
     __attribute__((format(printf, 5, 6)));
 enum clause_count { COUNT_EXAMINED, COUNT_NOT_EXAMINED, COUNT_UNPINNED };
 void clauses_count(struct replay *v, uint32_t clauses, enum clause_count what);
+/* All that this layer of an entry speaks for; added up in clauses_settle. */
+static inline void clauses_tally(struct replay *v, uint32_t kind, enum layer layer, bool examined)
+{
+    v->tally[kind <= ENTRY_KIND_MAX ? kind : 0][layer][examined]++;
+}
 
 /* tree.c: takes the next leaf; behind the last one of a tile, what was served of it in the piece and its
  * root. Higher tiles are compared once they are full, and the open ones at the end. */

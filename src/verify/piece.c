@@ -158,7 +158,7 @@ void piece_read(struct piece *p, const struct replay *v, struct source *s, bool 
         struct piece_entry *x = &p->entry[i];
         merkle_leaf(&p->leaf[i], x->bytes);
         note(p, &x->trouble, entry_decode_like(x->bytes, &p->arena, &x->e, &p->memo));
-        if (rows_given && x->trouble.err == BOURN_OK && entry_kind_has_rows(x->e.kind))
+        if (rows_given && x->trouble.err == BOURN_OK && entry_has(&x->e, E_ROOT))
             take_rows(p, &v->people, x);
     }
     if (p->whole < MERKLE_TILE_WIDTH)

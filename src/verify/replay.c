@@ -123,12 +123,12 @@ static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i
         return err;
     if (v->index == 0)
         check_genesis(v);
-    clauses_count(v, clauses_of(e->kind, LAYER_ENTRY), v->o->structure ? COUNT_NOT_EXAMINED : COUNT_EXAMINED);
+    clauses_tally(v, e->kind, LAYER_ENTRY, !v->o->structure);
     if (!v->o->structure)
         rows_check_party(v);
     if (clauses_gated(e->kind) && !v->o->structure)
         decide_entry(v);
-    if (!entry_kind_has_rows(e->kind)) {
+    if (!entry_has(e, E_ROOT)) {
         if (x->group.n)
             finding(v, CLAUSE_V3, "rows stand beside an entry that has none");
         return BOURN_OK;

@@ -217,7 +217,8 @@ enum bourn_err rows_check(struct replay *v, const struct piece *p, unsigned i)
     size_t at = x->ahead_end;
     for (;; n++) {
         const struct piece_row *r = n < x->ahead ? &p->row[x->row + n] : &late;
-        arena_reset(&v->row_arena);
+        if (v->row_arena.total)
+            arena_reset(&v->row_arena);
         if (r == &late) {
             if (!rows_next(x->group, &at, &bytes))
                 break;
@@ -237,7 +238,6 @@ enum bourn_err rows_check(struct replay *v, const struct piece *p, unsigned i)
                 (unsigned long long)n);
     if (memcmp(x->rows_root.b, v->entry->root, 32) != 0)
         finding(v, CLAUSE_S1, "its rows are not those it commits to");
-    clauses_count(v, clauses_of(v->entry->kind, LAYER_ROWS),
-                  v->o->structure ? COUNT_NOT_EXAMINED : COUNT_EXAMINED);
+    clauses_tally(v, v->entry->kind, LAYER_ROWS, !v->o->structure);
     return BOURN_OK;
 }

@@ -43,9 +43,9 @@ static enum bourn_err read_file(struct source *s, const char *path, struct buf *
             err = err_sys(BOURN_E_IO, "cannot read %s", s->place);
             goto out;
         }
-        if (n == 0)
-            break;
         out->n += (size_t)n;
+        if (n == 0 || (size_t)n == want) /* one byte more than the file had was asked for */
+            break;
         want = want > (size_t)n ? want - (size_t)n : 0;
     }
     err = BOURN_OK;

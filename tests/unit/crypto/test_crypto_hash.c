@@ -59,6 +59,9 @@ static void a_prefix_is_one_byte_before(void **state)
         crypto_sha256_prefixed(out, prefix, slice_of(n ? bytes : NULL, n));
         assert_memory_equal(out, whole, 32);
     }
+    crypto_sha256_prefixed(whole, 1, slice_of(bytes + 7, 64));
+    crypto_sha256_pair(out, 1, bytes + 7, bytes + 39);
+    assert_memory_equal(out, whole, 32);
 }
 
 static void rfc4231(void **state)
