@@ -115,12 +115,11 @@ void finding_late(struct replay *v, enum verify_clause c, uint64_t at, uint64_t 
 
 static void add_tally(struct replay *v, uint32_t kind, enum layer layer)
 {
-    uint64_t *n = v->tally[kind][layer];
+    const uint64_t *n = v->tally[kind][layer];
     for (uint32_t clauses = clauses_of(kind, layer); clauses; clauses &= clauses - 1) {
         v->rep->count[__builtin_ctz(clauses)].not_examined += n[false];
         v->rep->count[__builtin_ctz(clauses)].examined += n[true];
     }
-    n[false] = n[true] = 0;
 }
 
 void clauses_settle(struct replay *v)

@@ -9,6 +9,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define BIT(c) (1u << (c))
 #define VERIFY_LEVELS 7 /* of hash tiles: 256^7 entries */
@@ -20,10 +21,11 @@ struct source {
     char base[1024];  /* of o->source without a trailing slash */
     char place[1400]; /* last thing read, for reports */
     CURL *curl;
-    struct curl_slist *headers; /* token and purpose, for rows and evidence */
-    bool borrowed;              /* the headers are another's */
-    char purpose[129];          /* with a token: of the party that asks … */
-    uint64_t party;             /* … and the index of its entry */
+    struct curl_slist *headers;   /* token and purpose, for rows and evidence */
+    struct source *parent;        /* of a clone: has the headers, and counts for all */
+    atomic_uint_fast64_t fetched; /* files and answers read */
+    char purpose[129];            /* with a token: of the party that asks … */
+    uint64_t party;               /* … and the index of its entry */
 };
 enum bourn_err source_open(struct source *s, const struct verify_options *o) BOURN_MUST_USE;
 void source_close(struct source *s);
@@ -130,7 +132,8 @@ struct crew;  /* the threads, and what they read ahead (piece.h) */
 struct piece; /* a bundle and its rows */
 struct replay {
     const struct verify_options *o;
-    struct verify_report *rep;
+    struct verify_report so_far, *rep; /* what findings and counts go to: so_far, or a copy that is settled */
+    bool done, torn; /* up to the checkpoint; ended within a piece, so that nobody can go on from there */
     struct source source;
     struct evidence_reader evidence;
     struct world *world;
@@ -138,9 +141,9 @@ struct replay {
     struct tree tree;
     struct crew *crew;
     unsigned jobs;
-    struct arena row_arena; /* of one row: what was not decoded ahead, and its statement */
-    struct buf tile, note;
-    struct slice *collection; /* names that records refer to, owned */
+    struct arena row_arena;      /* of one row: what was not decoded ahead, and its statement */
+    struct buf tile, note, held; /* the checkpoint read last; the one that all is held against */
+    struct slice *collection;    /* names that records refer to, owned */
     size_t collections_n;
     struct merkle_checkpoint *heads; /* the earlier ones, opened */
     uint64_t size, index;            /* of the checkpoint; of the entry at hand */
@@ -179,6 +182,20 @@ enum bourn_err tree_append(struct replay *v, const struct merkle_hash *leaf,
                            const struct piece *p) BOURN_MUST_USE;
 enum bourn_err tree_finish(struct replay *v) BOURN_MUST_USE;
 void tree_root(const struct tree *t, struct merkle_hash *out);
+
+/* heads.c: reads and opens the checkpoint; opens the earlier heads; holds the tree against those of this
+ * size. A later checkpoint must extend the one before (RFC 6962, by the served tiles): else a finding and
+ * BOURN_E_CORRUPT. */
+enum bourn_err heads_checkpoint(struct replay *v, struct merkle_checkpoint *cp) BOURN_MUST_USE;
+enum bourn_err heads_open(struct replay *v) BOURN_MUST_USE;
+void heads_check(struct replay *v, uint64_t size);
+enum bourn_err heads_extend(struct replay *v, uint64_t old, const struct merkle_hash *old_root,
+                            const struct merkle_checkpoint *cp) BOURN_MUST_USE;
+
+/* settle.c: people whose evidence stayed closed become findings and counts; somebody is said to be erased and
+ * the entry was not met yet. */
+void settle_people(struct replay *v);
+bool settle_waits(const struct replay *v);
 
 /* rows.c: the rows of the entry at hand, and what each says, against the world and the person. */
 enum bourn_err rows_check(struct replay *v, const struct piece *p, unsigned i) BOURN_MUST_USE;

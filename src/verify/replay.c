@@ -11,67 +11,9 @@
 enum {
     ROW_ARENA_BYTES = 64 << 20,
     FORMAT_VERSION = 1,
+    HEAD_BYTES_MAX = 64 << 10,
     CATCH_UP_ROUNDS = 5, /* with a second between them, see catch_up */
 };
-
-static enum bourn_err open_checkpoint(struct replay *v, struct merkle_checkpoint *cp)
-{
-    struct verify_report *r = v->rep;
-    enum bourn_err err = source_checkpoint(&v->source, &v->note);
-    if (err == BOURN_OK)
-        err = merkle_checkpoint_open(buf_slice(&v->note), &v->o->key, cp);
-    if (err != BOURN_OK) {
-        char why[300];
-        snprintf(why, sizeof why, "%s", err_text());
-        return err_set(err, "the checkpoint %s: %s", v->source.place, why);
-    }
-    if (r->have_checkpoint && cp->size < r->size) {
-        finding_at(v, CLAUSE_V1, true, r->size, "the log went back to %llu entries while it was read",
-                   (unsigned long long)cp->size);
-        return err_set(BOURN_E_CORRUPT, "the checkpoint went backwards");
-    }
-    r->have_checkpoint = true;
-    r->size = v->size = cp->size;
-    r->root = cp->root;
-    snprintf(r->origin, sizeof r->origin, "%.*s", SLICE_ARG(cp->origin));
-    return BOURN_OK;
-}
-
-/* The earlier heads of this size: the root must be the same. */
-static void check_heads(struct replay *v, uint64_t size)
-{
-    for (size_t i = 0; i < v->o->heads_n; i++) {
-        struct merkle_hash root;
-        if (v->heads[i].size != size)
-            continue;
-        tree_root(&v->tree, &root);
-        clauses_count(v, BIT(CLAUSE_V1) | BIT(CLAUSE_S1), COUNT_EXAMINED);
-        if (memcmp(root.b, v->heads[i].root.b, 32) != 0)
-            finding_at(v, CLAUSE_V1, true, size,
-                       "the earlier head of this size has another root: history was rewritten");
-        else if (size > 0)
-            v->rep->heads++;
-    }
-}
-
-/* Reads the earlier heads once, with their signatures; each entry is then compared with sizes alone. */
-static enum bourn_err open_heads(struct replay *v)
-{
-    v->heads = calloc(v->o->heads_n + 1, sizeof *v->heads);
-    if (!v->heads)
-        return err_set(BOURN_E_MEMORY, "out of memory for earlier heads");
-    for (size_t i = 0; i < v->o->heads_n; i++) {
-        struct merkle_checkpoint *head = &v->heads[i];
-        enum bourn_err err = merkle_checkpoint_open(v->o->heads[i], &v->o->key, head);
-        if (err != BOURN_OK)
-            return err_set(err, "an earlier head is not a checkpoint signed by this log's key");
-        if (head->size > v->size)
-            finding_at(v, CLAUSE_V1, true, head->size,
-                       "an earlier head has this size, the log now %llu: it was rolled back",
-                       (unsigned long long)v->size);
-    }
-    return BOURN_OK;
-}
 
 static void check_genesis(struct replay *v)
 {
@@ -105,7 +47,7 @@ static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i
     enum bourn_err err = tree_append(v, &p->leaf[i], p);
     if (err != BOURN_OK)
         return err;
-    check_heads(v, v->tree.size);
+    heads_check(v, v->tree.size);
     v->rep->entries++;
     if (is_finding(x->trouble.err)) {
         finding(v, CLAUSE_V3, "it is not a well-formed entry: %s", x->trouble.why);
@@ -159,12 +101,16 @@ enum bourn_err replay_piece(struct replay *v, struct piece *p)
         piece_read(p, v, &v->source, true);
     if (p->trouble.err != BOURN_OK)
         return err_set(p->trouble.err, "%s", p->trouble.why);
+    /* Before an entry of the piece was taken a replay that stays can come back to it. */
+    if (v->o->stays && p->tile_trouble.err != BOURN_OK && p->tile_trouble.err != BOURN_E_LIMIT)
+        return err_set(p->tile_trouble.err, "%s", p->tile_trouble.why);
     fetch_people(v, p);
     for (unsigned i = 0; i < p->whole && err == BOURN_OK; i++) {
         v->index = p->n * MERKLE_TILE_WIDTH + i;
         if (i >= p->skip)
             err = replay_entry(v, p, i);
     }
+    v->torn |= err != BOURN_OK || p->cut;
     if (err != BOURN_OK)
         return err;
     if (p->cut) {
@@ -199,66 +145,19 @@ out:
     return err;
 }
 
-/* Somebody whose evidence the server calls erased and whose erasure this replay has not met. */
-static bool waits_for_erasure(const struct replay *v)
-{
-    for (size_t i = 0; i < v->people.n; i++) {
-        const struct subject *s = people_at(&v->people, i);
-        if (s->signer && s->signer->claimed_erased && !s->person.erased)
-            return true;
-    }
-    return false;
-}
-
 /* A person may have been erased between the checkpoint and the opening of the evidence: then a later
  * checkpoint holds the entry. Nobody is accused before it was looked for. */
 static enum bourn_err catch_up(struct replay *v)
 {
     struct merkle_checkpoint cp;
     enum bourn_err err = BOURN_OK;
-    for (int i = 0; i < CATCH_UP_ROUNDS && v->source.http && waits_for_erasure(v) && err == BOURN_OK; i++) {
+    for (int i = 0; i < CATCH_UP_ROUNDS && v->source.http && settle_waits(v) && err == BOURN_OK; i++) {
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-        err = open_checkpoint(v, &cp);
+        err = heads_checkpoint(v, &cp);
         if (err == BOURN_OK)
             err = replay_to(v, &cp);
     }
     return err;
-}
-
-static void add_erased(struct replay *v, const struct subject *s, uint64_t n)
-{
-    v->rep->evidence_erased += n;
-    for (unsigned c = 0; c < VERIFY_CLAUSES; c++)
-        if (s->signer->undecided & BIT(c))
-            v->rep->count[c].erased[s->person.erased_by & 3] += n;
-}
-
-/* Evidence that stayed closed: gone with the person, refused by right, or withheld. */
-static void settle_people(struct replay *v)
-{
-    struct verify_report *r = v->rep;
-    bool due = v->source.headers && decide_evidence(v, v->source.party, slice_str(v->source.purpose));
-    for (size_t i = 0; i < v->people.n; i++) {
-        const struct subject *s = people_at(&v->people, i);
-        const struct signer *g = s->signer;
-        if (!g || !(g->missing + g->refused))
-            continue;
-        if (s->person.erased) {
-            add_erased(v, s, g->missing + g->refused);
-            continue;
-        }
-        r->evidence_missing += g->missing;
-        r->evidence_refused += g->refused;
-        if (g->missing)
-            finding_at(v, CLAUSE_V3, false, g->missing_at,
-                       "evidence is withheld (%llu rows) for a person who is not erased",
-                       (unsigned long long)g->missing);
-        if (g->refused && due)
-            finding_at(v, CLAUSE_V3, false, g->refused_at,
-                       "evidence is refused (%llu rows) where the gate allows it",
-                       (unsigned long long)g->refused);
-        clauses_count(v, g->undecided, COUNT_NOT_EXAMINED);
-    }
 }
 
 static unsigned cores(void)
@@ -275,6 +174,7 @@ static enum bourn_err replay_init(struct replay *v)
     pthread_mutex_init(&v->findings, NULL);
     arena_init(&v->row_arena, ROW_ARENA_BYTES);
     buf_init(&v->note, 0);
+    buf_init(&v->held, HEAD_BYTES_MAX);
     buf_init(&v->tile, 0);
     merkle_edge_init(&v->tree.edge);
     v->world = world_new();
@@ -299,40 +199,73 @@ static void replay_release(struct replay *v)
     source_close(&v->source);
     arena_release(&v->row_arena);
     buf_release(&v->note);
+    buf_release(&v->held);
     buf_release(&v->tile);
     free(v->collection);
     pthread_mutex_destroy(&v->findings);
     free(v);
 }
 
-static enum bourn_err replay(struct replay *v)
+enum bourn_err verify_open(const struct verify_options *o, struct replay **out)
+{
+    struct replay *v = *out = calloc(1, sizeof *v);
+    if (!v)
+        return err_set(BOURN_E_MEMORY, "out of memory");
+    v->o = o;
+    v->rep = &v->so_far;
+    v->evidence = (struct evidence_reader){.fd = -1, .save_fd = -1};
+    enum bourn_err err = replay_init(v);
+    return err == BOURN_OK ? evidence_open(&v->evidence, o) : err;
+}
+
+enum bourn_err verify_round(struct replay *v)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct merkle_checkpoint cp;
-    TRY(evidence_open(&v->evidence, v->o));
-    TRY(open_checkpoint(v, &cp));
-    TRY(open_heads(v));
-    check_heads(v, 0);
+    uint64_t old = v->rep->size;
+    struct merkle_hash old_root = v->rep->root;
+    bool first = !v->rep->have_checkpoint;
+    TRY(heads_checkpoint(v, &cp));
+    if (first) {
+        TRY(heads_open(v));
+        heads_check(v, 0);
+    } else {
+        TRY(heads_extend(v, old, &old_root, &cp));
+    }
+    buf_clear(&v->held);
+    buf_put_slice(&v->held, buf_slice(&v->note));
+    if (v->done && cp.size == old)
+        return BOURN_OK;
+    v->done = false;
     TRY(replay_to(v, &cp));
     TRY(catch_up(v));
+    v->done = true;
     if (v->o->save_head && v->rep->count[CLAUSE_S1].violated + v->rep->count[CLAUSE_V1].violated == 0)
         buf_put_slice(v->o->save_head, buf_slice(&v->note));
 out:
     return err;
 }
 
-enum bourn_err verify_run(const struct verify_options *o, struct verify_report *out)
+bool verify_torn(const struct replay *v)
 {
-    *out = (struct verify_report){0};
-    struct replay *v = calloc(1, sizeof *v);
-    if (!v)
-        return err_set(BOURN_E_MEMORY, "out of memory");
-    v->o = o;
+    return v->torn;
+}
+
+struct slice verify_head(const struct replay *v)
+{
+    return buf_slice(&v->held);
+}
+
+struct slice verify_read_last(const struct replay *v)
+{
+    return buf_slice(&v->note);
+}
+
+void verify_settle(struct replay *v, enum bourn_err err, struct verify_report *out)
+{
+    *out = v->so_far;
     v->rep = out;
-    v->evidence = (struct evidence_reader){.fd = -1, .save_fd = -1};
-    enum bourn_err err = replay_init(v);
-    if (err == BOURN_OK)
-        err = replay(v);
+    out->fetched = atomic_load(&v->source.fetched);
     if (err != BOURN_OK)
         snprintf(out->error, sizeof out->error, "%s", err_text());
     else
@@ -340,6 +273,25 @@ enum bourn_err verify_run(const struct verify_options *o, struct verify_report *
     if (v->world)
         decide_packs(v);
     clauses_settle(v);
-    replay_release(v);
+    v->rep = &v->so_far;
+}
+
+void verify_close(struct replay *v)
+{
+    if (v)
+        replay_release(v);
+}
+
+enum bourn_err verify_run(const struct verify_options *o, struct verify_report *out)
+{
+    struct replay *v;
+    *out = (struct verify_report){0};
+    enum bourn_err err = verify_open(o, &v);
+    if (!v)
+        return err;
+    if (err == BOURN_OK)
+        err = verify_round(v);
+    verify_settle(v, err, out);
+    verify_close(v);
     return err == BOURN_E_USAGE ? err : BOURN_OK;
 }

@@ -104,6 +104,7 @@ static enum bourn_err get(struct source *s, const char *path, struct buf *out)
         n = snprintf(s->place, sizeof s->place, "%s/%s", s->base, path);
     if (n < 0 || (size_t)n >= sizeof s->place)
         return err_set(BOURN_E_LIMIT, "the path of %s is too long", path);
+    atomic_fetch_add_explicit(s->parent ? &s->parent->fetched : &s->fetched, 1, memory_order_relaxed);
     if (s->http && !(rows && s->o->rows))
         return http(s, s->place, rows, NULL, out);
     return read_file(s, s->place, out);
@@ -252,9 +253,9 @@ out:
 
 void source_close(struct source *s)
 {
-    for (struct curl_slist *h = s->borrowed ? NULL : s->headers; h; h = h->next)
+    for (struct curl_slist *h = s->parent ? NULL : s->headers; h; h = h->next)
         crypto_wipe(h->data, strlen(h->data));
-    if (!s->borrowed)
+    if (!s->parent)
         curl_slist_free_all(s->headers);
     if (s->curl)
         curl_easy_cleanup(s->curl);
@@ -265,7 +266,7 @@ enum bourn_err source_clone(struct source *s, struct source *of)
 {
     *s = *of;
     s->curl = s->http ? curl_easy_init() : NULL;
-    s->borrowed = true;
+    s->parent = of;
     return s->http && !s->curl ? err_set(BOURN_E_MEMORY, "out of memory") : BOURN_OK;
 }
 

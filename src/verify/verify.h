@@ -84,7 +84,8 @@ struct verify_report {
     uint64_t evidence_missing; /* withheld for people who are not erased */
     struct verify_pack pack[VERIFY_PACKS_MAX];
     size_t packs_n;
-    char error[512]; /* what could not be read and where; empty if all was */
+    uint64_t fetched; /* files read, or asked of the server: checkpoints, tiles, bundles and rows */
+    char error[512];  /* what could not be read and where; empty if all was */
 };
 
 struct verify_options {
@@ -100,6 +101,7 @@ struct verify_options {
     const struct slice *heads; /* earlier signed checkpoints */
     size_t heads_n;
     unsigned jobs;  /* threads, at most VERIFY_JOBS_MAX; 0: as many as there are cores */
+    bool stays;     /* more rounds may follow (verify_round) */
     bool structure; /* hashes, forms, rows and chains alone: what else there is was not examined */
     void (*progress)(void *ctx, uint64_t entries, uint64_t size); /* now and then, from any thread; NULL */
     void *ctx;
@@ -109,6 +111,21 @@ struct verify_options {
 /* Replays. Fails (with err_text) only where nothing can be said at all: out of memory, a wrong option. What
  * cannot be read stands in out->error, what is wrong in out->finding. */
 enum bourn_err verify_run(const struct verify_options *o, struct verify_report *out) BOURN_MUST_USE;
+
+/* A replay that stays. verify_open gives a replay that is to be closed even if it fails; NULL only out of
+ * memory. Each round reads the checkpoint, holds it against the one before (it must extend it), and replays
+ * what is new; its error is what could not be read. What could not be read may be there in the next round,
+ * but after an error of a torn replay only a new one, with verify_head among its earlier heads, can say more.
+ * `o` must live on. */
+struct replay;
+enum bourn_err verify_open(const struct verify_options *o, struct replay **out) BOURN_MUST_USE;
+enum bourn_err verify_round(struct replay *v) BOURN_MUST_USE;
+bool verify_torn(const struct replay *v);
+struct slice verify_head(const struct replay *v); /* the signed checkpoint that it holds; empty at first */
+struct slice verify_read_last(const struct replay *v); /* the last one read: where it forked, the other one */
+/* The report so far; err is what the last round answered, err_text() why. */
+void verify_settle(struct replay *v, enum bourn_err err, struct verify_report *out);
+void verify_close(struct replay *v);
 
 /* 0 nothing violated and only erasure left anything undecided; 1 violated; 2 unreadable, not examined or
  * unpinned. */
