@@ -54,8 +54,8 @@ void evidence_close(struct evidence_reader *r);
 enum bourn_err evidence_find(struct evidence_reader *r, struct source *s, uint64_t index, uint64_t size,
                              const uint8_t label[16], struct opened *out, bool *found) BOURN_MUST_USE;
 
-/* People (people.c): flat and of fixed size each, so that memory can be told from their number. 128 bytes a
- * person and 16 to 32 of the table; 32 a record, in runs of powers of two; 120 more once somebody has signed
+/* People (people.c): flat and of fixed size each, so that memory can be told from their number: 112 bytes a
+ * person and 16 to 32 of the table; 32 a record, in runs of powers of two; 96 more once somebody has signed
  * anything or evidence stayed closed. Keys and consents are the gate's (person.h). */
 struct record {
     uint64_t id, version;
