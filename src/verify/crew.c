@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIGNATURES = 512, PIECES_PER_THREAD = 4 };
+enum { SIGNATURES = 512, PIECES_PER_THREAD = 2 };
 
 struct signature {
     struct buf bytes; /* statement, signature, public key */

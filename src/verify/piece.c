@@ -72,32 +72,72 @@ static bool room_for_row(struct piece *p)
     return true;
 }
 
-/* All rows are hashed here, and decoded as long as they are not too many. */
-static void take_rows(struct piece *p, const struct people *people, struct piece_entry *x)
+/* Leaves that wait to be hashed together. */
+struct batch {
+    struct slice data[MERKLE_TILE_WIDTH];
+    struct merkle_hash *out[MERKLE_TILE_WIDTH];
+    size_t n;
+};
+
+static void add(struct batch *b, struct slice data, struct merkle_hash *out)
+{
+    b->data[b->n] = data;
+    b->out[b->n++] = out;
+}
+
+static void decode_row(struct piece *p, const struct people *people, struct piece_entry *x,
+                       struct slice bytes)
+{
+    struct piece_row *r = &p->row[p->rows_n++];
+    note(p, &r->trouble, row_decode(bytes, x->e.kind, &p->arena, &r->r));
+    r->hash = people_hash(people, r->r.label);
+    r->subject = NULL;
+    x->ahead++;
+}
+
+enum { PART = 64 };
+
+static void hash_rows(struct merkle_edge *edge, const struct slice *data, size_t n)
+{
+    struct merkle_hash hash[PART], *out[PART];
+    for (size_t i = 0; i < n; i++)
+        out[i] = &hash[i];
+    merkle_leaves(data, out, n);
+    for (size_t i = 0; i < n; i++)
+        merkle_edge_append(edge, &hash[i]);
+}
+
+/* All rows are hashed here, and decoded as long as they are not too many. The hash of a single one is the
+ * root: those of all entries wait in the batch. */
+static void take_rows(struct piece *p, const struct people *people, struct piece_entry *x,
+                      struct batch *single)
 {
     struct merkle_edge edge;
-    struct merkle_hash hash;
-    struct slice bytes;
-    size_t at = 0;
+    struct slice bytes, part[PART];
+    size_t at = 0, n = 0;
     bool ahead = true;
     merkle_edge_init(&edge);
     x->row = p->rows_n;
     x->ahead = 0;
     x->ahead_end = 0;
     while (rows_next(x->group, &at, &bytes)) {
-        merkle_leaf(&hash, bytes);
-        merkle_edge_append(&edge, &hash);
+        if (n == PART) {
+            hash_rows(&edge, part, n);
+            n = 0;
+        }
+        part[n++] = bytes;
         ahead = ahead && p->arena.total < ARENA_AHEAD_BYTES_MAX && room_for_row(p);
         if (!ahead)
             continue;
-        struct piece_row *r = &p->row[p->rows_n++];
-        note(p, &r->trouble, row_decode(bytes, x->e.kind, &p->arena, &r->r));
-        r->hash = people_hash(people, r->r.label);
-        r->subject = NULL;
-        x->ahead++;
+        decode_row(p, people, x, bytes);
         x->ahead_end = at;
     }
     x->rows_end = at;
+    if (edge.size == 0 && n == 1) {
+        add(single, part[0], &x->rows_root);
+        return;
+    }
+    hash_rows(&edge, part, n);
     merkle_edge_root(&edge, &x->rows_root);
 }
 
@@ -153,14 +193,20 @@ void piece_read(struct piece *p, const struct replay *v, struct source *s, bool 
     note(p, &p->tile_trouble, BOURN_OK);
     if (p->trouble.err != BOURN_OK)
         return;
+    struct batch batch;
+    batch.n = 0;
     cut(p, rows_given);
+    for (unsigned i = p->skip; i < p->whole; i++)
+        add(&batch, p->entry[i].bytes, &p->leaf[i]);
+    merkle_leaves(batch.data, batch.out, batch.n);
+    batch.n = 0;
     for (unsigned i = p->skip; i < p->whole; i++) {
         struct piece_entry *x = &p->entry[i];
-        merkle_leaf(&p->leaf[i], x->bytes);
         note(p, &x->trouble, entry_decode_like(x->bytes, &p->arena, &x->e, &p->memo));
         if (rows_given && x->trouble.err == BOURN_OK && entry_has(&x->e, E_ROOT))
-            take_rows(p, &v->people, x);
+            take_rows(p, &v->people, x, &batch);
     }
+    merkle_leaves(batch.data, batch.out, batch.n);
     if (p->whole < MERKLE_TILE_WIDTH)
         return;
     merkle_root_of(&p->root, p->leaf, MERKLE_TILE_WIDTH);
