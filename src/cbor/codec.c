@@ -357,16 +357,26 @@ static inline void get_single(struct cbor *in, const struct codec_field *f, void
         cbor_fail(in, check_value(f, v, false));
 }
 
-static bool get_number(struct cbor *c, const struct codec_field *f, uint8_t *v)
+/* Behind the number, or NULL: not one of up to four bytes in its shortest form, or out of range. */
+static inline const uint8_t *get_number(const uint8_t *p, const uint8_t *end, const struct codec_field *f,
+                                        uint8_t *v)
 {
-    uint64_t n = cbor_head(c, CBOR_UINT);
-    if (c->why || n < f->lo || n > f->hi || (f->type == CODEC_U32 && n > UINT32_MAX))
-        return false;
+    uint64_t n = p < end ? *p++ : UINT64_MAX;
+    unsigned more = n < 24 ? 0 : n == 24 ? 1 : n == 25 ? 2 : 4;
+    if (n > 26 || end - p < (ptrdiff_t)more) /* eight bytes, or no number */
+        return NULL;
+    if (more) {
+        n = more == 4 ? be_get(p, 4) : more == 2 ? (uint64_t)p[0] << 8 | p[1] : p[0];
+        if (n < 24 || (more > 1 && n >> (4 * more) == 0))
+            return NULL;
+    }
+    if (n < f->lo || n > f->hi)
+        return NULL;
     if (f->type == CODEC_U32)
         *(uint32_t *)(void *)(v + f->at) = (uint32_t)n;
     else
         *(uint64_t *)(void *)(v + f->at) = n;
-    return true;
+    return p + more;
 }
 
 /* Rows are full of lists of a tuple or two of numbers: read and checked at once. False: the general way is
@@ -374,21 +384,25 @@ static bool get_number(struct cbor *c, const struct codec_field *f, uint8_t *v)
 static bool get_numbers(struct codec_reader *r, const struct codec_field *f, uint8_t *s)
 {
     const struct codec_tuple *t = f->tuple;
-    struct cbor c = r->in;
-    size_t n = c.p < c.end && *c.p >> 5 == CBOR_ARRAY ? *c.p++ & 31 : 0;
+    const uint8_t *p = r->in.p, *end = r->in.end;
+    size_t n = p < end && *p >> 5 == CBOR_ARRAY ? *p++ & 31 : 0;
     bool several = n > 1 && f->list != CODEC_ANY_ORDER; /* an order to check */
     if (n < 1 || n >= 24 || several || n < f->lo || n > f->hi || t->n != 2)
         return false;
     uint8_t *v = arena_alloc(r->arena, n * t->size), *item = v;
-    for (size_t i = 0; v && i < n; i++, item += t->size)
-        if (c.p == c.end || *c.p++ != (CBOR_ARRAY << 5 | 2) || !get_number(&c, &t->parts[0], item) ||
-            !get_number(&c, &t->parts[1], item))
+    for (size_t i = 0; v && i < n; i++, item += t->size) {
+        if (p == end || *p++ != (CBOR_ARRAY << 5 | 2))
             return false;
+        p = get_number(p, end, &t->parts[0], item);
+        p = p ? get_number(p, end, &t->parts[1], item) : NULL;
+        if (!p)
+            return false;
+    }
     if (!v)
         return false;
     memcpy(s + f->at, &v, sizeof v);
     memcpy(s + f->n_at, &n, sizeof n);
-    r->in.p = c.p;
+    r->in.p = p;
     return true;
 }
 

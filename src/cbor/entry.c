@@ -85,9 +85,15 @@ static bool has_rows(const struct entry_shape *s)
     return s && (s->must & KEY_BIT(E_ROOT));
 }
 
+struct front {
+    uint32_t kind, count;
+    uint64_t time;
+    const uint8_t *salt, *root;
+};
+
 /* What entries with rows begin with, from kind to root, in the form that nearly all have: five pairs taken at
  * once, or none. Whatever differs is left to the general reader, which knows what may and what is wrong. */
-static bool get_front(struct codec_reader *r, uint64_t pairs, struct entry *e)
+static bool get_front(struct codec_reader *r, uint64_t pairs, struct front *f)
 {
     enum { KIND = 1, TIME = 3, SALT = 8, COUNT = 26, ROOT = 28, END = 63 };
     const uint8_t *p = r->in.p;
@@ -96,61 +102,54 @@ static bool get_front(struct codec_reader *r, uint64_t pairs, struct entry *e)
         p[SALT + 1] != 0x50 || p[COUNT] != E_COUNT || p[COUNT + 1] > 23 || p[ROOT] != E_ROOT ||
         p[ROOT + 1] != 0x58 || p[ROOT + 2] != 32)
         return false;
-    uint64_t time = be_get(p + TIME + 1, 4);
-    if (time <= UINT16_MAX) /* has a shorter form */
+    *f = (struct front){p[KIND], p[COUNT + 1], be_get(p + TIME + 1, 4), p + SALT + 2, p + ROOT + 3};
+    if (f->time <= UINT16_MAX) /* has a shorter form */
         return false;
-    e->kind = p[KIND];
-    e->time = time;
-    memcpy(e->salt, p + SALT + 2, 16);
-    e->count = p[COUNT + 1];
-    memcpy(e->root, p + ROOT + 3, 32);
-    e->has = ALWAYS | KEY_BIT(E_COUNT) | KEY_BIT(E_ROOT);
     r->in.p = p + END;
     return true;
 }
 
-static unsigned memo_slot(const struct entry *e, struct slice rest)
+static void put_front(struct entry *e, const struct front *f)
 {
-    return (e->kind + (unsigned)rest.n * 5 + (rest.n > 2 ? rest.p[1] + rest.p[2] : 0)) % ENTRY_MEMO_SLOTS;
+    e->kind = f->kind;
+    e->time = f->time;
+    memcpy(e->salt, f->salt, sizeof e->salt);
+    e->count = f->count;
+    memcpy(e->root, f->root, sizeof e->root);
 }
 
-/* The front is its own, the rest that of the other. */
-static bool take_over(const struct entry_memo *memo, unsigned slot, struct slice rest, uint64_t pairs,
-                      struct entry *e)
+static unsigned memo_slot(uint32_t kind, struct slice rest)
 {
-    const struct entry *other = memo->e[slot];
-    if (!other || other->kind != e->kind || !slice_eq(memo->rest[slot], rest) ||
-        pairs != (uint64_t)__builtin_popcountll(other->has))
-        return false;
-    uint64_t time = e->time, count = e->count;
-    uint8_t salt[sizeof e->salt], root[sizeof e->root];
-    memcpy(salt, e->salt, sizeof salt);
-    memcpy(root, e->root, sizeof root);
-    *e = *other;
-    e->time = time;
-    e->count = count;
-    memcpy(e->salt, salt, sizeof salt);
-    memcpy(e->root, root, sizeof root);
-    return true;
+    return (kind + (unsigned)rest.n * 5 + (rest.n > 2 ? rest.p[1] + rest.p[2] : 0)) % ENTRY_MEMO_SLOTS;
+}
+
+static const struct entry *find_like(const struct entry_memo *memo, unsigned slot, uint32_t kind,
+                                     uint64_t pairs, struct slice rest)
+{
+    const struct entry *e = memo ? memo->e[slot] : NULL;
+    bool like = e && e->kind == kind && pairs == (uint64_t)__builtin_popcountll(e->has) &&
+                slice_eq(memo->rest[slot], rest);
+    return like ? e : NULL;
 }
 
 enum bourn_err entry_decode_like(struct slice in, struct arena *a, struct entry *e, struct entry_memo *memo)
 {
     struct codec_reader r = {.arena = a};
+    struct front front;
     struct slice rest = {0};
     unsigned slot = 0;
-    *e = (struct entry){0};
     cbor_init(&r.in, in);
     uint64_t pairs = codec_get_head(&entry_codec, &r), i = 1;
-    if (get_front(&r, pairs, e)) {
-        i = 5;
+    if (get_front(&r, pairs, &front)) {
         rest = slice_of(r.in.p, (size_t)(r.in.end - r.in.p));
-        slot = memo_slot(e, rest);
-        if (memo && take_over(memo, slot, rest, pairs, e)) {
-            r.in.p = r.in.end;
-            i = pairs;
-        }
+        slot = memo_slot(front.kind, rest);
+        const struct entry *like = find_like(memo, slot, front.kind, pairs, rest);
+        *e = like ? *like : (struct entry){.has = ALWAYS | KEY_BIT(E_COUNT) | KEY_BIT(E_ROOT)};
+        put_front(e, &front);
+        i = like ? pairs : 5;
+        r.in.p = like ? r.in.end : r.in.p;
     } else {
+        *e = (struct entry){0};
         codec_get_pair(&entry_codec, &r, KEY_BIT(E_KIND), e, &e->has);
     }
     const struct entry_shape *s = entry_shape(e->kind);
