@@ -79,6 +79,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small and short: to see that it runs, not for figures")
     parser.add_argument("--patience", type=int, default=900, metavar="SECONDS",
                         help="in all, for waiting until others leave the machine alone and for measuring again (900)")
+    parser.add_argument("--entries", type=int, metavar="N", help="of the ledger that is replayed (10,000,000)")
     parser.add_argument("--out", help="write the page here")
     o = parser.parse_args()
     for name in o.names:
@@ -98,7 +99,7 @@ def main():
         if "erasure" in names:
             erasure.run(bench)
         if "replay" in names:
-            replay.run(bench, cell)
+            replay.run(bench, cell, o.entries)
         if "memory" in names:
             memory.run(bench)
         if "profile" in names:

@@ -1,25 +1,20 @@
 /* bourn-verify: options, files in and out, exit code. docs/formats/verify.md */
 #include "base/limits.h"
 #include "base/text.h"
+#include "command.h"
 #include "crypto/crypto.h"
 #include "kept.h"
 #include "merkle/policy.h"
-#include "verify/verify.h"
 
 #include <curl/curl.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef BOURN_PACK_PINS
 #include "packs/pins.h"
 #endif
-
-enum { EX_UNREADABLE = 2, EX_USAGE_ = 64, HEADS_MAX = 64, PINS_MAX = 256, FILE_BYTES_MAX = 64 << 10 };
 
 static const char usage[] =
     "usage: bourn-verify FOLDER|URL --key VKEY-FILE [options]\n"
@@ -43,60 +38,21 @@ static const char usage[] =
     "  --save-head FILE      keep the checkpoint that was verified, for the next --head\n"
     "  --save-evidence FILE  keep what a URL opened (mode 0600)\n"
     "  --purpose TERM        with a token whose party has several purposes\n"
-    "  --json                report as JSON\n"
+    "  --structure           hashes, canonical form, rows and chains alone; the rest is not examined\n"
+    "  --jobs N              threads; all cores without it\n"
+    "  --json                report as JSON; with --follow one object a line\n"
+    "  --follow              stay: read the checkpoint again and again, hold it against the one before, "
+    "replay\n"
+    "                        what is new; ends at the first violation\n"
+    "  --interval S          with --follow: seconds between two looks (10)\n"
+    "  --state FILE          with --follow: keeps the signed head there, and begins with it\n"
+    "  --exec COMMAND        with --follow: run by sh at the violation, with BOURN_SOURCE, BOURN_ORIGIN,\n"
+    "                        BOURN_CLAUSE, BOURN_POSITION (entry or size), BOURN_AT, BOURN_REASON in its\n"
+    "                        environment, and BOURN_HELD and BOURN_READ: files with the two heads\n"
     "With BOURN_TOKEN set, a URL is asked for rows and evidence too.\n"
     "exit: 0 nothing violated, only erasure left anything undecided; 1 violated; 2 something was not read, "
     "not\n"
     "examined or is not pinned; 64 usage\n";
-
-struct command {
-    struct verify_options o;
-    const char *key, *head_file[HEADS_MAX], *save_head, *policy_file;
-    struct merkle_policy policy;
-    struct buf head_text[HEADS_MAX];
-    struct slice head[HEADS_MAX];
-    uint8_t pin[PINS_MAX][32];
-    size_t heads_n, pins_n;
-    struct kept kept;
-    bool json, help, version;
-};
-
-static enum bourn_err read_small(const char *path, struct buf *out)
-{
-    enum bourn_err err = BOURN_OK;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(BOURN_E_IO, "cannot open %s", path);
-    for (ssize_t n = 1; n > 0 && err == BOURN_OK;) {
-        uint8_t *to = buf_reserve(out, 4096);
-        n = to ? read(fd, to, 4096) : 0;
-        if (!to)
-            err = err_set(BOURN_E_LIMIT, "%s is too large", path);
-        else if (n < 0)
-            err = err_sys(BOURN_E_IO, "cannot read %s", path);
-        else
-            out->n += (size_t)n;
-    }
-    close(fd);
-    return err;
-}
-
-/* By a temporary name beside it, so that a head which was kept is never half of one. */
-static enum bourn_err write_small(const char *path, struct slice text)
-{
-    char tmp[4096];
-    int n = snprintf(tmp, sizeof tmp, "%s.XXXXXX", path);
-    int fd = n > 0 && (size_t)n < sizeof tmp ? mkstemp(tmp) : -1;
-    if (fd < 0)
-        return err_sys(BOURN_E_IO, "cannot write beside %s", path);
-    bool good = write(fd, text.p, text.n) == (ssize_t)text.n && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
-    enum bourn_err err =
-        good && rename(tmp, path) == 0 ? BOURN_OK : err_sys(BOURN_E_IO, "cannot write %s", path);
-    if (err != BOURN_OK)
-        unlink(tmp);
-    close(fd);
-    return err;
-}
 
 static enum bourn_err add_pin(struct command *c, const char *hex)
 {
@@ -116,6 +72,15 @@ static void add_shipped_pins(struct command *c)
 #endif
 }
 
+static enum bourn_err get_number(const char *option, const char *text, unsigned most, unsigned *out)
+{
+    uint64_t n;
+    if (!decimal_get(slice_str(text), &n) || n < 1 || n > most)
+        return err_set(BOURN_E_USAGE, "%s takes a number from 1 to %u", option, most);
+    *out = (unsigned)n;
+    return BOURN_OK;
+}
+
 static enum bourn_err parse(int argc, char **argv, struct command *c)
 {
     static const struct option options[] = {
@@ -133,6 +98,12 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
         {"receipt", 1, NULL, 'K'},
         {"proof", 1, NULL, 'P'},
         {"policy", 1, NULL, 'w'},
+        {"jobs", 1, NULL, 'J'},
+        {"structure", 0, NULL, 'S'},
+        {"follow", 0, NULL, 'f'},
+        {"interval", 1, NULL, 'i'},
+        {"state", 1, NULL, 'a'},
+        {"exec", 1, NULL, 'x'},
         {"help", 0, NULL, 'H'},
         {"version", 0, NULL, 'V'},
         {NULL, 0, NULL, 0},
@@ -181,6 +152,24 @@ static enum bourn_err parse(int argc, char **argv, struct command *c)
             break;
         case 'j':
             c->json = true;
+            break;
+        case 'J':
+            err = get_number("--jobs", optarg, VERIFY_JOBS_MAX, &c->o.jobs);
+            break;
+        case 'i':
+            err = get_number("--interval", optarg, INTERVAL_S_MAX, &c->interval_s);
+            break;
+        case 'f':
+            c->follow = true;
+            break;
+        case 'a':
+            c->state = optarg;
+            break;
+        case 'x':
+            c->command = optarg;
+            break;
+        case 'S':
+            c->o.structure = true;
             break;
         case 'H':
             c->help = true;
@@ -235,6 +224,20 @@ static enum bourn_err prepare(struct command *c)
     }
     if (c->o.evidence && !c->o.rows && !c->o.token) {
         err = err_set(BOURN_E_USAGE, "--evidence says nothing without the rows: give --rows too");
+        goto out;
+    }
+    if (!c->follow && (c->state || c->command || c->interval_s)) {
+        err = err_set(BOURN_E_USAGE, "--interval, --state and --exec go with --follow");
+        goto out;
+    }
+    if (c->follow && c->o.continues) {
+        err = err_set(BOURN_E_USAGE, "--continues is for a single run, not for --follow");
+        goto out;
+    }
+    if (c->follow && (c->o.evidence || c->save_head)) {
+        err = err_set(BOURN_E_USAGE,
+                      "--follow takes evidence from a URL alone, for a saved file does not grow; "
+                      "and keeps the head by --state");
         goto out;
     }
     TRY(read_small(c->key, &key));
@@ -329,8 +332,11 @@ int main(int argc, char **argv)
     else if (err != BOURN_OK || (err = prepare(c)) != BOURN_OK) {
         fprintf(stderr, "bourn-verify: %s\n%s", err_text(), err == BOURN_E_USAGE ? usage : "");
         code = err == BOURN_E_USAGE ? EX_USAGE_ : EX_UNREADABLE;
-    } else
-        code = verify(c);
+    } else {
+        c->o.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
+        c->o.ctx = &c->shown;
+        code = c->follow ? follow(c) : verify(c);
+    }
     for (size_t i = 0; i < c->heads_n; i++)
         buf_release(&c->head_text[i]);
     free(c);

@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 
+#include <endian.h>
+
 struct buf {
     uint8_t *p;
     size_t n;    /* bytes used */
@@ -57,16 +59,27 @@ static inline struct slice buf_slice(const struct buf *b)
 /* BOURN_OK, or BOURN_E_LIMIT / BOURN_E_MEMORY if any put failed. */
 enum bourn_err buf_check(const struct buf *b) BOURN_MUST_USE;
 
-/* Big-endian, 0..8 bytes; the caller has checked the length. */
+/* Big-endian, 0..8 bytes; the caller has checked the length. Four and eight of them are one load or store
+ * where the compiler sees the number. */
 static inline uint64_t be_get(const uint8_t *p, unsigned bytes)
 {
     uint64_t v = 0;
+    uint32_t word;
+    if (__builtin_constant_p(bytes) && bytes == 8)
+        return be64toh(*(uint64_t *)memcpy(&v, p, 8));
+    if (__builtin_constant_p(bytes) && bytes == 4)
+        return be32toh(*(uint32_t *)memcpy(&word, p, 4));
     while (bytes--)
         v = v << 8 | *p++;
     return v;
 }
 static inline void be_put(uint8_t *p, uint64_t v, unsigned bytes)
 {
+    uint64_t whole = htobe64(v);
+    if (__builtin_constant_p(bytes) && bytes == 8) {
+        memcpy(p, &whole, 8);
+        return;
+    }
     for (unsigned i = bytes; i-- > 0; v >>= 8)
         p[i] = (uint8_t)v;
 }

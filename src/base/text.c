@@ -98,6 +98,11 @@ bool base64url_get(struct slice in, struct buf *out)
 bool utf8_valid(struct slice in)
 {
     const uint8_t *p = in.p, *end = in.n ? in.p + in.n : in.p; /* NULL + 0 is undefined */
+    for (uint64_t eight; end - p >= 8; p += 8) {               /* most text is ASCII */
+        memcpy(&eight, p, 8);
+        if (eight & 0x8080808080808080u)
+            break;
+    }
     while (p < end) {
         uint8_t c = *p++;
         if (c < 0x80)

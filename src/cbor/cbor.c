@@ -1,10 +1,7 @@
 #include "cbor/cbor.h"
 
-#include "base/text.h"
+#include "cbor/read.h"
 
-/* Major types and simple values of RFC 8949 section 3. */
-enum { UINT = 0, BYTES = 2, TEXT = 3, ARRAY = 4, MAP = 5 };
-enum { FALSE_BYTE = 0xf4, TRUE_BYTE = 0xf5, NULL_BYTE = 0xf6 };
 enum { SKIP_DEPTH_MAX = 16 };
 
 static void put_head(struct buf *b, unsigned major, uint64_t v)
@@ -19,36 +16,36 @@ static void put_head(struct buf *b, unsigned major, uint64_t v)
 
 void cbor_put_uint(struct buf *b, uint64_t v)
 {
-    put_head(b, UINT, v);
+    put_head(b, CBOR_UINT, v);
 }
 
 void cbor_put_bytes(struct buf *b, struct slice s)
 {
-    put_head(b, BYTES, s.n);
+    put_head(b, CBOR_BYTES, s.n);
     buf_put_slice(b, s);
 }
 
 void cbor_put_text(struct buf *b, struct slice s)
 {
-    put_head(b, TEXT, s.n);
+    put_head(b, CBOR_TEXT, s.n);
     buf_put_slice(b, s);
 }
 
 void cbor_put_array(struct buf *b, uint64_t n)
 {
-    put_head(b, ARRAY, n);
+    put_head(b, CBOR_ARRAY, n);
 }
 void cbor_put_map(struct buf *b, uint64_t n)
 {
-    put_head(b, MAP, n);
+    put_head(b, CBOR_MAP, n);
 }
 void cbor_put_null(struct buf *b)
 {
-    buf_put_u8(b, NULL_BYTE);
+    buf_put_u8(b, CBOR_NULL);
 }
 void cbor_put_bool(struct buf *b, bool v)
 {
-    buf_put_u8(b, v ? TRUE_BYTE : FALSE_BYTE);
+    buf_put_u8(b, v ? CBOR_TRUE : CBOR_FALSE);
 }
 
 void cbor_init(struct cbor *c, struct slice in)
@@ -67,22 +64,20 @@ void cbor_fail(struct cbor *c, const char *why)
 static const char *wrong_type(unsigned major)
 {
     switch (major) {
-    case UINT:
+    case CBOR_UINT:
         return "an unsigned integer was expected";
-    case BYTES:
+    case CBOR_BYTES:
         return "a byte string was expected";
-    case TEXT:
+    case CBOR_TEXT:
         return "a text string was expected";
-    case ARRAY:
+    case CBOR_ARRAY:
         return "an array was expected";
     default:
         return "a map was expected";
     }
 }
 
-/* The argument of the next item, which must be of this major type. Stays put on failure, so that the offset
- * in the error is that of the item. */
-static uint64_t head(struct cbor *c, unsigned major)
+uint64_t cbor_long_head(struct cbor *c, unsigned major)
 {
     if (c->why)
         return 0;
@@ -119,29 +114,17 @@ static uint64_t head(struct cbor *c, unsigned major)
 
 uint64_t cbor_uint(struct cbor *c)
 {
-    return head(c, UINT);
-}
-
-static struct slice string(struct cbor *c, unsigned major)
-{
-    uint64_t n = head(c, major);
-    if (n > (uint64_t)(c->end - c->p))
-        cbor_fail(c, "a string longer than what is left");
-    if (c->why)
-        return (struct slice){0};
-    struct slice s = slice_of(c->p, (size_t)n);
-    c->p += n;
-    return s;
+    return cbor_head(c, CBOR_UINT);
 }
 
 struct slice cbor_bytes(struct cbor *c)
 {
-    return string(c, BYTES);
+    return cbor_string(c, CBOR_BYTES);
 }
 
 struct slice cbor_text(struct cbor *c)
 {
-    struct slice s = string(c, TEXT);
+    struct slice s = cbor_string(c, CBOR_TEXT);
     if (utf8_valid(s))
         return s;
     cbor_fail(c, "text that is not UTF-8");
@@ -152,7 +135,7 @@ struct slice cbor_text(struct cbor *c)
  */
 static uint64_t count(struct cbor *c, unsigned major, uint64_t most, uint64_t least)
 {
-    uint64_t n = head(c, major);
+    uint64_t n = cbor_head(c, major);
     if (n > most)
         cbor_fail(c, "too many elements");
     else if (n > (uint64_t)(c->end - c->p) / least)
@@ -162,28 +145,26 @@ static uint64_t count(struct cbor *c, unsigned major, uint64_t most, uint64_t le
 
 uint64_t cbor_array(struct cbor *c, uint64_t most)
 {
-    return count(c, ARRAY, most, 1);
+    return count(c, CBOR_ARRAY, most, 1);
 }
 uint64_t cbor_map(struct cbor *c, uint64_t most)
 {
-    return count(c, MAP, most, 2);
+    return count(c, CBOR_MAP, most, 2);
 }
 
 bool cbor_bool(struct cbor *c)
 {
-    bool good = !c->why && c->p < c->end && (*c->p == FALSE_BYTE || *c->p == TRUE_BYTE);
+    bool good = !c->why && c->p < c->end && (*c->p == CBOR_FALSE || *c->p == CBOR_TRUE);
     if (!good) {
         cbor_fail(c, "true or false was expected");
         return false;
     }
-    return *c->p++ == TRUE_BYTE;
+    return *c->p++ == CBOR_TRUE;
 }
 
 bool cbor_null(struct cbor *c)
 {
-    bool yes = !c->why && c->p < c->end && *c->p == NULL_BYTE;
-    c->p += yes;
-    return yes;
+    return cbor_take_null(c);
 }
 
 static void skip(struct cbor *c, int depth)
@@ -195,21 +176,21 @@ static void skip(struct cbor *c, int depth)
         return;
     }
     uint64_t n, last = 0;
-    switch (c->p < c->end ? *c->p >> 5 : UINT) {
-    case UINT:
+    switch (c->p < c->end ? *c->p >> 5 : CBOR_UINT) {
+    case CBOR_UINT:
         cbor_uint(c);
         break;
-    case BYTES:
+    case CBOR_BYTES:
         cbor_bytes(c);
         break;
-    case TEXT:
+    case CBOR_TEXT:
         cbor_text(c);
         break;
-    case ARRAY:
+    case CBOR_ARRAY:
         for (n = cbor_array(c, UINT64_MAX); n > 0 && !c->why; n--)
             skip(c, depth + 1);
         break;
-    case MAP:
+    case CBOR_MAP:
         n = cbor_map(c, UINT64_MAX);
         for (uint64_t i = 0; i < n && !c->why; i++) {
             uint64_t key = cbor_uint(c);

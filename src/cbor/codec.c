@@ -1,6 +1,6 @@
 #include "cbor/codec.h"
 
-#include "base/text.h"
+#include "cbor/read.h"
 
 static void put_value(struct buf *b, const struct codec_field *f, const void *v)
 {
@@ -50,7 +50,7 @@ static void put_value(struct buf *b, const struct codec_field *f, const void *v)
 
 static void get_fixed(struct cbor *c, uint8_t *out, size_t n)
 {
-    struct slice s = cbor_bytes(c);
+    struct slice s = cbor_string(c, CBOR_BYTES);
     if (s.n == n)
         memcpy(out, s.p, n);
     else
@@ -59,7 +59,7 @@ static void get_fixed(struct cbor *c, uint8_t *out, size_t n)
 
 static void get_u32(struct cbor *c, uint32_t *out)
 {
-    uint64_t v = cbor_uint(c);
+    uint64_t v = cbor_head(c, CBOR_UINT);
     if (v > UINT32_MAX)
         cbor_fail(c, "a number out of range");
     *out = (uint32_t)v;
@@ -69,9 +69,9 @@ static void get_u32(struct cbor *c, uint32_t *out)
 static void get_u64(struct cbor *c, bool may_be_null, uint64_t *out)
 {
     *out = UINT64_MAX;
-    if (may_be_null && cbor_null(c))
+    if (may_be_null && cbor_take_null(c))
         return;
-    *out = cbor_uint(c);
+    *out = cbor_head(c, CBOR_UINT);
     if (*out > CODEC_NUMBER_MAX)
         cbor_fail(c, "a number out of range");
 }
@@ -79,12 +79,14 @@ static void get_u64(struct cbor *c, bool may_be_null, uint64_t *out)
 static void get_text(struct cbor *c, bool may_be_null, struct slice *out)
 {
     *out = (struct slice){0};
-    if (may_be_null && cbor_null(c))
+    if (may_be_null && cbor_take_null(c))
         return;
     *out = cbor_text(c);
     if (may_be_null && out->n == 0)
         cbor_fail(c, "an empty text where null is meant");
 }
+
+static void get_tuple(struct cbor *c, const struct codec_tuple *t, uint8_t *v);
 
 static void get_value(struct cbor *c, const struct codec_field *f, void *v)
 {
@@ -105,7 +107,7 @@ static void get_value(struct cbor *c, const struct codec_field *f, void *v)
         return;
     case CODEC_BYTES:
     case CODEC_KEY:
-        *(struct slice *)v = cbor_bytes(c);
+        *(struct slice *)v = cbor_string(c, CBOR_BYTES);
         return;
     case CODEC_TERM_NULL:
     case CODEC_TEXT:
@@ -115,15 +117,30 @@ static void get_value(struct cbor *c, const struct codec_field *f, void *v)
         get_text(c, f->type == CODEC_TERM_NULL, v);
         return;
     case CODEC_TUPLE:
-        if (cbor_array(c, f->tuple->n) != f->tuple->n)
-            cbor_fail(c, "a tuple of another length");
-        for (unsigned i = 0; i < f->tuple->n; i++)
-            get_value(c, &f->tuple->parts[i], (uint8_t *)v + f->tuple->parts[i].at);
+        get_tuple(c, f->tuple, v);
         return;
     case CODEC_ABSENT:
         break;
     }
     err_abort(__FILE__, __LINE__, "a type without a decoder");
+}
+
+/* Rows are full of tuples of numbers. */
+static void get_tuple(struct cbor *c, const struct codec_tuple *t, uint8_t *v)
+{
+    if (!c->why && c->p < c->end && *c->p == (CBOR_ARRAY << 5 | t->n))
+        c->p++;
+    else if (cbor_array(c, t->n) != t->n)
+        cbor_fail(c, "a tuple of another length");
+    for (unsigned i = 0; i < t->n; i++) {
+        const struct codec_field *part = &t->parts[i];
+        if (part->type == CODEC_U64)
+            get_u64(c, false, (uint64_t *)(void *)(v + part->at));
+        else if (part->type == CODEC_U32)
+            get_u32(c, (uint32_t *)(void *)(v + part->at));
+        else
+            get_value(c, part, v + part->at);
+    }
 }
 
 static size_t size_of(const struct codec_field *f)
@@ -244,7 +261,7 @@ static const char *check_field(const struct codec_field *f, const void *s)
         if (why)
             return why;
     }
-    return f->list == CODEC_ANY_ORDER ? NULL : check_order(f, v, n, size);
+    return f->list == CODEC_ANY_ORDER || n < 2 ? NULL : check_order(f, v, n, size);
 }
 
 const char *codec_check(const struct codec *c, uint64_t has, const void *s, unsigned *key)
@@ -305,11 +322,101 @@ static void get_list(struct codec_reader *r, const struct codec_field *f, void *
     memcpy((uint8_t *)s + f->n_at, &n, sizeof n);
 }
 
+/* Reads and checks one value that is no list. The commonest kinds of it are done at once: a name or a term is
+ * ASCII, so only one that is neither is looked at as UTF-8, for the reason. */
+static inline void get_single(struct cbor *in, const struct codec_field *f, void *v)
+{
+    struct slice *s = v;
+    switch (f->type) {
+    case CODEC_B16:
+    case CODEC_B32:
+        get_fixed(in, v, f->type == CODEC_B16 ? 16 : 32);
+        return;
+    case CODEC_U64:
+        get_u64(in, false, v);
+        if (!in->why && (*(uint64_t *)v < f->lo || *(uint64_t *)v > f->hi))
+            cbor_fail(in, "a number out of range");
+        return;
+    case CODEC_NAME:
+    case CODEC_TERM:
+    case CODEC_COUNTRY:
+        *s = cbor_string(in, CBOR_TEXT);
+        if (f->type == CODEC_NAME   ? name_valid(*s)
+            : f->type == CODEC_TERM ? term_valid(*s)
+                                    : country_valid(*s))
+            return;
+        if (!in->why && !utf8_valid(*s)) {
+            *s = (struct slice){0};
+            cbor_fail(in, "text that is not UTF-8");
+        }
+        break;
+    default:
+        get_value(in, f, v);
+    }
+    if (!in->why)
+        cbor_fail(in, check_value(f, v, false));
+}
+
+/* Behind the number, or NULL: not one of up to four bytes in its shortest form, or out of range. */
+static inline const uint8_t *get_number(const uint8_t *p, const uint8_t *end, const struct codec_field *f,
+                                        uint8_t *v)
+{
+    uint64_t n = p < end ? *p++ : UINT64_MAX;
+    unsigned more = n < 24 ? 0 : n == 24 ? 1 : n == 25 ? 2 : 4;
+    if (n > 26 || end - p < (ptrdiff_t)more) /* eight bytes, or no number */
+        return NULL;
+    if (more) {
+        n = more == 4 ? be_get(p, 4) : more == 2 ? (uint64_t)p[0] << 8 | p[1] : p[0];
+        if (n < 24 || (more > 1 && n >> (4 * more) == 0))
+            return NULL;
+    }
+    if (n < f->lo || n > f->hi)
+        return NULL;
+    if (f->type == CODEC_U32)
+        *(uint32_t *)(void *)(v + f->at) = (uint32_t)n;
+    else
+        *(uint64_t *)(void *)(v + f->at) = n;
+    return p + more;
+}
+
+/* Rows are full of lists of a tuple or two of numbers: read and checked at once. False: the general way is
+ * gone, from where it began, which also knows what is wrong. */
+static bool get_numbers(struct codec_reader *r, const struct codec_field *f, uint8_t *s)
+{
+    const struct codec_tuple *t = f->tuple;
+    const uint8_t *p = r->in.p, *end = r->in.end;
+    size_t n = p < end && *p >> 5 == CBOR_ARRAY ? *p++ & 31 : 0;
+    bool several = n > 1 && f->list != CODEC_ANY_ORDER; /* an order to check */
+    if (n < 1 || n >= 24 || several || n < f->lo || n > f->hi || t->n != 2)
+        return false;
+    uint8_t *v = arena_alloc(r->arena, n * t->size), *item = v;
+    for (size_t i = 0; v && i < n; i++, item += t->size) {
+        if (p == end || *p++ != (CBOR_ARRAY << 5 | 2))
+            return false;
+        p = get_number(p, end, &t->parts[0], item);
+        p = p ? get_number(p, end, &t->parts[1], item) : NULL;
+        if (!p)
+            return false;
+    }
+    if (!v)
+        return false;
+    memcpy(s + f->at, &v, sizeof v);
+    memcpy(s + f->n_at, &n, sizeof n);
+    r->in.p = p;
+    return true;
+}
+
+static inline bool all_numbers(const struct codec_field *f)
+{
+    return f->type == CODEC_TUPLE && f->tuple->parts[0].type <= CODEC_U64 &&
+           f->tuple->parts[1].type <= CODEC_U64;
+}
+
 void codec_get_pair(const struct codec *c, struct codec_reader *r, uint64_t may, void *s, uint64_t *has)
 {
     if (r->in.why)
         return;
-    uint64_t key = cbor_uint(&r->in);
+    uint64_t key = cbor_head(&r->in, CBOR_UINT);
     r->key = r->in.why ? 0 : (unsigned)(key < CODEC_KEYS_MAX ? key : CODEC_KEYS_MAX);
     if (key > CODEC_KEYS_MAX || *has >> key)
         cbor_fail(&r->in, key > CODEC_KEYS_MAX ? "an unknown key" : "keys that do not ascend");
@@ -320,12 +427,13 @@ void codec_get_pair(const struct codec *c, struct codec_reader *r, uint64_t may,
         return;
     const struct codec_field *f = &c->fields[key];
     uint8_t *base = s;
-    if (f->list)
+    if (!f->list) {
+        get_single(&r->in, f, base + f->at);
+    } else if (!all_numbers(f) || !get_numbers(r, f, base)) {
         get_list(r, f, s);
-    else
-        get_value(&r->in, f, base + f->at);
-    if (!r->in.why)
-        cbor_fail(&r->in, check_field(f, s));
+        if (!r->in.why)
+            cbor_fail(&r->in, check_field(f, s));
+    }
     *has |= (uint64_t)1 << key;
 }
 

@@ -215,6 +215,16 @@ void entry_encode(struct buf *out, const struct entry *e);
 /* BOURN_E_FORMAT with the reason; BOURN_E_UNAVAILABLE for a kind from a newer format (well-formed map,
  * unknown or reserved kind; e->kind, time, salt are set then). */
 enum bourn_err entry_decode(struct slice in, struct arena *a, struct entry *e) BOURN_MUST_USE;
+/* The same for one of many that lie in the arena together: most entries of a log say the same as one a little
+ * before them behind time, salt, count and root. Where those bytes are the same, what they were decoded to is
+ * taken over. Starts zeroed, and again whenever the arena is reset or the bytes go. */
+enum { ENTRY_MEMO_SLOTS = 16 };
+struct entry_memo {
+    const struct entry *e[ENTRY_MEMO_SLOTS];
+    struct slice rest[ENTRY_MEMO_SLOTS];
+};
+enum bourn_err entry_decode_like(struct slice in, struct arena *a, struct entry *e,
+                                 struct entry_memo *memo) BOURN_MUST_USE;
 /* Whether entries of this kind carry rows (E_COUNT and E_ROOT). */
 bool entry_kind_has_rows(uint32_t kind);
 /* Whether a verdict reads it, though it is about nobody: what gate/world.h keeps. */

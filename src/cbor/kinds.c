@@ -1,5 +1,5 @@
 /* The dictionary of keys, and which of them each kind has. docs/formats/ledger.cddl says the same in CDDL. A
- * new kind is a line in `shapes`; a new key is one in entry_fields or row_fields. */
+ * new kind is a line in `entry_shapes`; a new key is one in entry_fields or row_fields. */
 #include "cbor/kinds.h"
 
 #include "base/limits.h"
@@ -153,7 +153,7 @@ const struct codec row_codec = {"row", row_fields, R_KEY_MAX, ROWS_BYTES_MAX};
 #define RECORDS                                                                                              \
     (PEOPLE | KEY_BIT(E_PURPOSE) | KEY_BIT(E_COLLECTION) | KEY_BIT(E_DESTINATION) | KEY_BIT(E_POLICY))
 
-static const struct entry_shape shapes[ENTRY_KIND_MAX + 1] = {
+const struct entry_shape entry_shapes[ENTRY_KIND_MAX + 1] = {
     [ENTRY_GENESIS] = {.name = "genesis",
                        .must = KEY_BIT(E_ORIGIN) | KEY_BIT(E_DOMICILE) | KEY_BIT(E_LEGAL_NAME) |
                                KEY_BIT(E_CONTACT) | KEY_BIT(E_KEYS) | KEY_BIT(E_DELAY) | KEY_BIT(E_FORMAT)},
@@ -232,14 +232,9 @@ static const struct entry_shape shapes[ENTRY_KIND_MAX + 1] = {
                        .row_may = KEY_BIT(R_CONSENT)},
 };
 
-const struct entry_shape *entry_shape(uint32_t kind)
-{
-    return kind >= 1 && kind <= ENTRY_KIND_MAX && shapes[kind].must ? &shapes[kind] : NULL;
-}
-
 const char *entry_kind_name(uint32_t kind)
 {
-    return kind <= ENTRY_KIND_MAX ? shapes[kind].name : NULL;
+    return kind <= ENTRY_KIND_MAX ? entry_shapes[kind].name : NULL;
 }
 
 bool entry_kind_has_rows(uint32_t kind)

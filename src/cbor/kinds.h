@@ -16,7 +16,11 @@ struct entry_shape {
 };
 
 extern const struct codec entry_codec, row_codec;
+extern const struct entry_shape entry_shapes[ENTRY_KIND_MAX + 1];
 /* NULL for a kind that is unknown or reserved. */
-const struct entry_shape *entry_shape(uint32_t kind);
+static inline const struct entry_shape *entry_shape(uint32_t kind)
+{
+    return kind >= 1 && kind <= ENTRY_KIND_MAX && entry_shapes[kind].must ? &entry_shapes[kind] : NULL;
+}
 
 #endif

@@ -35,6 +35,11 @@ static inline void crypto_sha256_1(uint8_t out[32], struct slice a)
 {
     crypto_sha256(out, &a, 1);
 }
+/* Of one byte and data: what leaves and nodes of a tree are. Not for secrets: nothing is wiped. */
+void crypto_sha256_prefixed(uint8_t out[32], uint8_t prefix, struct slice data);
+/* The same of n of them, each to its own out; two at a time where the processor can. */
+void crypto_sha256_many(uint8_t prefix, const struct slice *data, uint8_t *const *out, size_t n);
+void crypto_sha256_pair(uint8_t out[32], uint8_t prefix, const uint8_t a[32], const uint8_t b[32]);
 
 /* HMAC-SHA256 (RFC 2104) of the concatenation of n parts. `struct crypto_mac` keeps the hashed pads of one
  * key (105 ns a call instead of 2,400 through EVP HKDF); wipe it with crypto_wipe. */

@@ -12,6 +12,8 @@ struct merkle_hash {
 };
 
 void merkle_leaf(struct merkle_hash *out, struct slice data);
+/* n of them, data[i] to *out[i]: cheaper than one by one. */
+void merkle_leaves(const struct slice *data, struct merkle_hash *const *out, size_t n);
 void merkle_node(struct merkle_hash *out, const struct merkle_hash *left, const struct merkle_hash *right);
 void merkle_empty(struct merkle_hash *out); /* root of no leaves */
 /* Root over n leaf hashes in memory (n may be 0). */

@@ -3,17 +3,29 @@
 
 void merkle_leaf(struct merkle_hash *out, struct slice data)
 {
-    static const uint8_t prefix[1] = {0x00};
-    const struct slice parts[] = {slice_of(prefix, 1), data};
-    crypto_sha256(out->b, parts, 2);
+    crypto_sha256_prefixed(out->b, 0x00, data);
+}
+
+enum { AT_ONCE = 128 }; /* half a tile */
+
+static void hash_some(uint8_t prefix, const struct slice *data, struct merkle_hash *const *out, size_t n)
+{
+    uint8_t *to[AT_ONCE];
+    for (size_t i = 0; i < n; i++)
+        to[i] = out[i]->b;
+    crypto_sha256_many(prefix, data, to, n);
+}
+
+void merkle_leaves(const struct slice *data, struct merkle_hash *const *out, size_t n)
+{
+    for (; n > AT_ONCE; n -= AT_ONCE, data += AT_ONCE, out += AT_ONCE)
+        hash_some(0x00, data, out, AT_ONCE);
+    hash_some(0x00, data, out, n);
 }
 
 void merkle_node(struct merkle_hash *out, const struct merkle_hash *left, const struct merkle_hash *right)
 {
-    uint8_t bytes[65] = {0x01}; /* in one piece: the hash then copies nothing */
-    memcpy(bytes + 1, left->b, 32);
-    memcpy(bytes + 33, right->b, 32);
-    crypto_sha256_1(out->b, slice_of(bytes, sizeof bytes));
+    crypto_sha256_pair(out->b, 0x01, left->b, right->b);
 }
 
 void merkle_empty(struct merkle_hash *out)
@@ -21,8 +33,28 @@ void merkle_empty(struct merkle_hash *out)
     crypto_sha256(out->b, NULL, 0);
 }
 
+/* The nodes above n hashes, n even and at most a tile: left and right lie side by side already. */
+static void level_up(struct merkle_hash *out, const struct merkle_hash *in, size_t n)
+{
+    struct slice data[AT_ONCE];
+    struct merkle_hash *to[AT_ONCE];
+    for (size_t i = 0; i < n / 2; i++) {
+        data[i] = slice_of(in[2 * i].b, 64);
+        to[i] = &out[i];
+    }
+    hash_some(0x01, data, to, n / 2);
+}
+
 void merkle_root_of(struct merkle_hash *out, const struct merkle_hash *leaves, size_t n)
 {
+    struct merkle_hash level[2][AT_ONCE];
+    unsigned which = 0;
+    if (n >= 2 && n <= 2 * AT_ONCE && !(n & (n - 1))) { /* a whole tile, or a whole part of one */
+        for (const struct merkle_hash *in = leaves; n > 1; n /= 2, in = level[which], which ^= 1)
+            level_up(level[which], in, n);
+        *out = level[which ^ 1][0];
+        return;
+    }
     struct merkle_edge e;
     merkle_edge_init(&e);
     for (size_t i = 0; i < n; i++)
@@ -52,9 +84,8 @@ void merkle_edge_root(const struct merkle_edge *e, struct merkle_hash *out)
         merkle_empty(out);
         return;
     }
-    unsigned h = (unsigned)__builtin_ctzll(e->size);
-    *out = e->node[h];
-    while (++h < 64)
-        if (e->size >> h & 1)
-            merkle_node(out, &e->node[h], out);
+    uint64_t left = e->size;
+    *out = e->node[__builtin_ctzll(left)];
+    while (left &= left - 1)
+        merkle_node(out, &e->node[__builtin_ctzll(left)], out);
 }

@@ -64,39 +64,39 @@ bool clauses_gated(uint32_t kind)
 
 void clauses_count(struct replay *v, uint32_t clauses, enum clause_count what)
 {
-    for (unsigned c = 0; c < VERIFY_CLAUSES; c++) {
-        struct verify_clause_count *n = &v->rep->count[c];
-        if (clauses & BIT(c))
-            ++*(what == COUNT_EXAMINED   ? &n->examined
-                : what == COUNT_UNPINNED ? &n->unpinned
-                                         : &n->not_examined);
+    for (; clauses; clauses &= clauses - 1) {
+        struct verify_clause_count *n = &v->rep->count[__builtin_ctz(clauses)];
+        ++*(what == COUNT_EXAMINED ? &n->examined : what == COUNT_UNPINNED ? &n->unpinned : &n->not_examined);
     }
 }
 
-__attribute__((format(printf, 5, 0))) static void add(struct replay *v, enum verify_clause c, bool is_size,
-                                                      uint64_t at, const char *fmt, va_list ap)
+/* Keeps those with the lowest positions and, within one, those that come first in the order of checks. */
+__attribute__((format(printf, 3, 0))) static void add(struct replay *v, struct verify_finding f,
+                                                      const char *fmt, va_list ap)
 {
     struct verify_report *r = v->rep;
-    r->count[c].violated++;
+    pthread_mutex_lock(&v->findings);
+    r->count[f.clause].violated++;
     r->violations++;
     size_t i = r->findings_n;
-    while (i > 0 && r->finding[i - 1].at > at)
+    while (i > 0 &&
+           (r->finding[i - 1].at > f.at || (r->finding[i - 1].at == f.at && r->finding[i - 1].seq > f.seq)))
         i--;
-    if (i == VERIFY_FINDINGS_MAX)
-        return;
-    if (r->findings_n < VERIFY_FINDINGS_MAX)
-        r->findings_n++;
-    memmove(&r->finding[i + 1], &r->finding[i], (r->findings_n - 1 - i) * sizeof r->finding[0]);
-    struct verify_finding *f = &r->finding[i];
-    *f = (struct verify_finding){.clause = c, .is_size = is_size, .at = at};
-    vsnprintf(f->reason, sizeof f->reason, fmt, ap);
+    if (i < VERIFY_FINDINGS_MAX) {
+        if (r->findings_n < VERIFY_FINDINGS_MAX)
+            r->findings_n++;
+        memmove(&r->finding[i + 1], &r->finding[i], (r->findings_n - 1 - i) * sizeof r->finding[0]);
+        vsnprintf(f.reason, sizeof f.reason, fmt, ap);
+        r->finding[i] = f;
+    }
+    pthread_mutex_unlock(&v->findings);
 }
 
 void finding(struct replay *v, enum verify_clause c, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    add(v, c, false, v->index, fmt, ap);
+    add(v, (struct verify_finding){.clause = c, .at = v->index, .seq = v->seq++}, fmt, ap);
     va_end(ap);
 }
 
@@ -104,13 +104,33 @@ void finding_at(struct replay *v, enum verify_clause c, bool is_size, uint64_t a
 {
     va_list ap;
     va_start(ap, fmt);
-    add(v, c, is_size, at, fmt, ap);
+    add(v, (struct verify_finding){.clause = c, .is_size = is_size, .at = at, .seq = v->seq++}, fmt, ap);
     va_end(ap);
+}
+
+void finding_late(struct replay *v, enum verify_clause c, uint64_t at, uint64_t seq, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add(v, (struct verify_finding){.clause = c, .at = at, .seq = seq}, fmt, ap);
+    va_end(ap);
+}
+
+static void add_tally(struct replay *v, uint32_t kind, enum layer layer)
+{
+    const uint64_t *n = v->tally[kind][layer];
+    for (uint32_t clauses = clauses_of(kind, layer); clauses; clauses &= clauses - 1) {
+        v->rep->count[__builtin_ctz(clauses)].not_examined += n[false];
+        v->rep->count[__builtin_ctz(clauses)].examined += n[true];
+    }
 }
 
 void clauses_settle(struct replay *v)
 {
     struct verify_report *r = v->rep;
+    for (uint32_t kind = 0; kind <= ENTRY_KIND_MAX; kind++)
+        for (enum layer l = LAYER_ENTRY; l <= LAYER_EVIDENCE; l++)
+            add_tally(v, kind, l);
     for (unsigned c = 0; c < VERIFY_CLAUSES; c++) {
         const struct verify_clause_count *n = &r->count[c];
         bool erased = n->erased[0] || n->erased[1] || n->erased[2] || n->erased[3];

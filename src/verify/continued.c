@@ -10,7 +10,7 @@ void continued_before(struct replay *v, struct slice bytes)
 {
     static const uint8_t kind[] = {E_KIND, 0x18, ENTRY_CONTINUED};
     if (bytes.n > sizeof kind && memcmp(bytes.p + 1, kind, sizeof kind) == 0)
-        merkle_edge_root(&v->tree.edge, &v->before_continued);
+        tree_root(&v->tree, &v->before_continued);
 }
 
 static void check_identity(struct replay *v)
@@ -49,7 +49,7 @@ void continued_heads_at(struct replay *v, uint64_t size)
 {
     for (size_t i = 0; i < v->o->heads_n; i++)
         if (v->foreign[i].size == size)
-            merkle_edge_root(&v->tree.edge, &v->foreign[i].root);
+            tree_root(&v->tree, &v->foreign[i].root);
 }
 
 static enum bourn_err open_old(struct replay *v, const struct entry *continued, struct slice note,
@@ -111,7 +111,7 @@ struct old {
 /* What the old log says of one person, against what this one carries over. */
 static void check_row(struct old *x, uint64_t index, uint32_t kind, const struct row *r)
 {
-    const struct subject *s = people_find(&x->v->people, r->label);
+    const struct subject *s = people_find(&x->v->people, people_hash(&x->v->people, r->label), r->label);
     if (!s || s->person.enrolled >= x->at)
         return;
     const struct person *p = &s->person;

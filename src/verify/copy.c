@@ -10,10 +10,9 @@ static uint64_t index_of(const struct replay *v, struct slice collection)
 }
 
 /* Notes what begins, or holds the page against what began. */
-static void check_place(struct replay *v, const struct row *r, struct subject *s)
+static void check_place(struct replay *v, const struct row *r, const struct subject *s, struct own_copy *c)
 {
     const struct person_key *k = person_key(&s->person, r->key);
-    struct own_copy *c = &s->copy;
     if (!row_has(r, R_COPY)) {
         *c = (struct own_copy){.first = v->index, .key = r->key, .issued = r->issued};
         v->rep->copies++;
@@ -29,36 +28,43 @@ static void check_place(struct replay *v, const struct row *r, struct subject *s
 }
 
 /* Living records between the place where the last page ended and (collection, id). */
-static uint64_t living(const struct replay *v, const struct subject *s, uint64_t collection, uint64_t id)
+static uint64_t living(const struct replay *v, const struct subject *s, const struct own_copy *c,
+                       uint64_t collection, uint64_t id)
 {
     uint64_t n = 0;
     for (uint32_t i = 0; i < v->collections_n; i++) {
         uint64_t at = index_of(v, v->collection[i]);
-        if (at >= s->copy.collection && at <= collection)
-            n += subject_living(s, i, at == s->copy.collection ? s->copy.id + 1 : 0,
-                                at == collection ? id : UINT64_MAX, v->entry->time);
+        if (at >= c->collection && at <= collection)
+            n += subject_living(s, i, at == c->collection ? c->id + 1 : 0, at == collection ? id : UINT64_MAX,
+                                v->entry->time);
     }
     return n;
 }
 
-void copy_check(struct replay *v, const struct row *r, struct subject *s)
+enum bourn_err copy_check(struct replay *v, const struct row *r, struct subject *s)
 {
+    struct signer *g;
+    enum bourn_err err = subject_signer(s, &g);
+    if (err != BOURN_OK)
+        return err;
+    struct own_copy *c = &g->copy;
     bool named = entry_has(v->entry, E_COLLECTION);
     uint64_t collection = named ? index_of(v, v->entry->collection) : UINT64_MAX;
-    check_place(v, r, s);
-    uint64_t last = collection == s->copy.collection ? s->copy.id : 0;
+    check_place(v, r, s, c);
+    uint64_t last = collection == c->collection ? c->id : 0;
     if (named != (r->records_n > 0) || (named && collection == UINT64_MAX))
         finding(v, CLAUSE_K1, "its collection is not declared, or it names one and no records of it");
-    bool ascends = collection >= s->copy.collection;
+    bool ascends = collection >= c->collection;
     for (size_t i = 0; i < r->records_n; i++) {
         ascends = ascends && r->records[i].id > last;
         last = r->records[i].id;
     }
-    uint64_t all = ascends ? living(v, s, collection, named ? last : UINT64_MAX) : r->records_n;
+    uint64_t all = ascends ? living(v, s, c, collection, named ? last : UINT64_MAX) : r->records_n;
     if (!ascends)
         finding(v, CLAUSE_C3, "one signature lets a record out twice, or its records are out of order");
     else if (all > r->records_n)
         finding(v, CLAUSE_H3, "the copy leaves %llu records out", (unsigned long long)(all - r->records_n));
-    s->copy.collection = collection;
-    s->copy.id = last;
+    c->collection = collection;
+    c->id = last;
+    return BOURN_OK;
 }

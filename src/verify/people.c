@@ -1,10 +1,10 @@
 /* What the replay keeps of each person: memory grows with people, their keys, consents and records, never
- * with entries. */
+ * with entries. People lie in chunks that never move; a table of hashes finds their numbers. */
 #include "verify/internal.h"
 
 #include <stdlib.h>
 
-enum { SLOTS_MIN = 1024 };
+enum { SLOTS_MIN = 1024, CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS, BLOCK_BYTES = 1 << 20 };
 
 static enum bourn_err no_memory(void)
 {
@@ -19,58 +19,115 @@ enum bourn_err people_init(struct people *p)
     return p->slot ? BOURN_OK : no_memory();
 }
 
-static void subject_free(struct subject *s)
+struct subject *people_at(const struct people *p, size_t i)
 {
-    person_release(&s->person);
-    free(s->records);
-    free(s->used);
-    free(s);
+    return &p->chunk[i >> CHUNK_BITS][i & (CHUNK - 1)];
 }
 
 void people_release(struct people *p)
 {
-    for (size_t i = 0; p->slot && i < p->slots; i++)
-        if (p->slot[i])
-            subject_free(p->slot[i]);
+    for (size_t i = 0; i < p->n; i++) {
+        struct subject *s = people_at(p, i);
+        person_release(&s->person);
+        if (s->signer)
+            free(s->signer->used);
+        free(s->signer);
+    }
+    for (size_t i = 0; i < p->chunks; i++)
+        free(p->chunk[i]);
+    for (void *b = p->pool.blocks, *next; b; b = next) {
+        memcpy(&next, b, sizeof next);
+        free(b);
+    }
+    free(p->chunk);
     free(p->slot);
     *p = (struct people){0};
 }
 
-/* The slot of the label, or the empty one where it belongs. */
-static size_t slot_of(struct subject *const *slot, size_t slots, uint64_t seed, const uint8_t label[16])
+uint64_t people_hash(const struct people *p, const uint8_t label[16])
 {
-    uint64_t h = (be_get(label, 8) ^ seed) * 0x9e3779b97f4a7c15u;
-    h = (h ^ h >> 29 ^ be_get(label + 8, 8) ^ seed << 17) * 0xbf58476d1ce4e5b9u;
-    for (size_t i = (size_t)(h >> 20) & (slots - 1);; i = (i + 1) & (slots - 1))
-        if (!slot[i] || memcmp(slot[i]->person.label, label, 16) == 0)
+    uint64_t h = (be_get(label, 8) ^ p->seed) * 0x9e3779b97f4a7c15u;
+    h = (h ^ h >> 29 ^ be_get(label + 8, 8) ^ p->seed << 17) * 0xbf58476d1ce4e5b9u;
+    return h ^ h >> 32;
+}
+
+/* The lower half chooses the slot, and the upper half, kept in it, tells most others apart. */
+static size_t slot_of(const struct people *p, uint64_t hash, const uint8_t label[16])
+{
+    for (size_t i = (size_t)hash & (p->slots - 1);; i = (i + 1) & (p->slots - 1)) {
+        uint64_t s = p->slot[i];
+        if (!s ||
+            (s >> 32 == hash >> 32 && memcmp(people_at(p, (uint32_t)s - 1)->person.label, label, 16) == 0))
             return i;
-}
-
-struct subject *people_find(const struct people *p, const uint8_t label[16])
-{
-    return p->slot[slot_of(p->slot, p->slots, p->seed, label)];
-}
-
-enum bourn_err people_add(struct people *p, const uint8_t label[16], struct subject **out)
-{
-    if (p->n * 2 >= p->slots) {
-        size_t slots = p->slots * 2;
-        struct subject **slot = calloc(slots, sizeof *slot);
-        if (!slot)
-            return no_memory();
-        for (size_t i = 0; i < p->slots; i++)
-            if (p->slot[i])
-                slot[slot_of(slot, slots, p->seed, p->slot[i]->person.label)] = p->slot[i];
-        free(p->slot);
-        p->slot = slot;
-        p->slots = slots;
     }
-    struct subject *s = calloc(1, sizeof *s);
-    if (!s)
+}
+
+struct subject *people_find(const struct people *p, uint64_t hash, const uint8_t label[16])
+{
+    uint64_t s = p->slot[slot_of(p, hash, label)];
+    return s ? people_at(p, (uint32_t)s - 1) : NULL;
+}
+
+void people_fetch_slot(const struct people *p, uint64_t hash)
+{
+    __builtin_prefetch(&p->slot[(size_t)hash & (p->slots - 1)]);
+}
+
+struct subject *people_fetch(const struct people *p, uint64_t hash)
+{
+    size_t i = (size_t)hash & (p->slots - 1);
+    while (p->slot[i] && p->slot[i] >> 32 != hash >> 32)
+        i = (i + 1) & (p->slots - 1);
+    if (!p->slot[i])
+        return NULL;
+    struct subject *s = people_at(p, (uint32_t)p->slot[i] - 1);
+    __builtin_prefetch(s);
+    __builtin_prefetch((const uint8_t *)s + 64);
+    return s;
+}
+
+static bool table_double(struct people *p)
+{
+    uint64_t *old = p->slot, *slot = calloc(p->slots * 2, sizeof *slot);
+    if (!slot)
+        return false;
+    p->slot = slot;
+    p->slots *= 2;
+    for (size_t i = 0; i < p->n; i++) {
+        const uint8_t *label = people_at(p, i)->person.label;
+        uint64_t hash = people_hash(p, label);
+        size_t at = (size_t)hash & (p->slots - 1);
+        while (slot[at]) /* labels are each there once: nothing to compare */
+            at = (at + 1) & (p->slots - 1);
+        slot[at] = hash >> 32 << 32 | (i + 1);
+    }
+    free(old);
+    return true;
+}
+
+static bool chunk_add(struct people *p)
+{
+    struct subject **chunk = realloc(p->chunk, (p->chunks + 1) * sizeof *chunk);
+    if (!chunk)
+        return false;
+    p->chunk = chunk;
+    chunk[p->chunks] = aligned_alloc(64, CHUNK * sizeof **chunk);
+    return chunk[p->chunks] && ++p->chunks;
+}
+
+enum bourn_err people_add(struct people *p, uint64_t hash, const uint8_t label[16], struct subject **out)
+{
+    if (p->n * 2 >= p->slots && !table_double(p))
         return no_memory();
+    if (p->n == UINT32_MAX - 1)
+        return err_set(BOURN_E_LIMIT, "more people than this verifier can follow");
+    if (p->n == p->chunks * CHUNK && !chunk_add(p))
+        return no_memory();
+    struct subject *s = people_at(p, p->n);
+    *s = (struct subject){0};
     person_init(&s->person, label);
-    p->slot[slot_of(p->slot, p->slots, p->seed, label)] = s;
-    p->n++;
+    size_t at = slot_of(p, hash, label);
+    p->slot[at] = hash >> 32 << 32 | ++p->n;
     *out = s;
     return BOURN_OK;
 }
@@ -110,37 +167,79 @@ uint64_t subject_living(const struct subject *s, uint32_t collection, uint64_t f
     return n;
 }
 
-/* Room for one more of n elements: sizes are powers of two. */
-static void *grow(void *p, size_t n, size_t size)
+/* A run of 1 << bits records: one that was given back, else the next of the block. */
+static struct record *run_take(struct pool *p, unsigned bits)
 {
-    return n & (n - 1) ? p : realloc(p, (n ? 2 * n : 1) * size);
+    void *run = p->free[bits];
+    size_t bytes = sizeof(struct record) << bits;
+    if (run) {
+        memcpy(&p->free[bits], run, sizeof run);
+        return run;
+    }
+    if (p->left < bytes) {
+        size_t size = sizeof(struct record) + (bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES);
+        uint8_t *block = malloc(size);
+        if (!block)
+            return NULL;
+        memcpy(block, &p->blocks, sizeof p->blocks);
+        p->blocks = block;
+        p->block = block + sizeof(struct record);
+        p->left = size - sizeof(struct record);
+    }
+    run = p->block;
+    p->block += bytes;
+    p->left -= bytes;
+    return run;
 }
 
-enum bourn_err subject_record_add(struct subject *s, uint32_t collection, uint64_t id)
+enum bourn_err subject_record_add(struct people *p, struct subject *s, uint32_t collection, uint64_t id,
+                                  struct record **out)
 {
-    struct record *r = grow(s->records, s->records_n, sizeof *r);
-    if (!r)
-        return no_memory();
-    s->records = r;
+    uint32_t n = s->records_n;
+    if (!(n & (n - 1))) { /* full: runs are powers of two */
+        unsigned bits = n ? (unsigned)__builtin_ctz(n) + 1 : 0;
+        struct record *more = bits < 32 ? run_take(&p->pool, bits) : NULL;
+        if (!more)
+            return no_memory();
+        if (n) {
+            memcpy(more, s->records, n * sizeof *more);
+            memcpy(s->records, &p->pool.free[bits - 1], sizeof(void *));
+            p->pool.free[bits - 1] = s->records;
+        }
+        s->records = more;
+    }
     size_t i = record_at(s, collection, id);
-    memmove(r + i + 1, r + i, (s->records_n - i) * sizeof *r);
-    r[i] = (struct record){.id = id, .version = 1, .collection = collection};
+    memmove(s->records + i + 1, s->records + i, (n - i) * sizeof *s->records);
+    s->records[i] = (struct record){.id = id, .version = 1, .collection = collection};
     s->records_n++;
+    *out = &s->records[i];
     return BOURN_OK;
+}
+
+enum bourn_err subject_signer(struct subject *s, struct signer **out)
+{
+    if (!s->signer)
+        s->signer = calloc(1, sizeof *s->signer);
+    *out = s->signer;
+    return s->signer ? BOURN_OK : no_memory();
 }
 
 enum bourn_err subject_use(struct subject *s, const uint8_t id[16], bool *fresh)
 {
+    struct signer *g;
+    enum bourn_err err = subject_signer(s, &g);
     *fresh = true;
-    for (size_t i = 0; i < s->used_n; i++)
-        if (memcmp(s->used[i], id, 16) == 0)
+    for (size_t i = 0; err == BOURN_OK && i < g->used_n; i++)
+        if (memcmp(g->used[i], id, 16) == 0)
             *fresh = false;
-    if (!*fresh)
-        return BOURN_OK;
-    uint8_t(*used)[16] = grow(s->used, s->used_n, sizeof *used);
-    if (!used)
-        return no_memory();
-    s->used = used;
-    memcpy(used[s->used_n++], id, 16);
+    if (!*fresh || err != BOURN_OK)
+        return err;
+    if (!(g->used_n & (g->used_n - 1))) {
+        uint8_t(*used)[16] = realloc(g->used, (g->used_n ? 2 * g->used_n : 1) * sizeof *used);
+        if (!used)
+            return no_memory();
+        g->used = used;
+    }
+    memcpy(g->used[g->used_n++], id, 16);
     return BOURN_OK;
 }

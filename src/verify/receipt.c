@@ -31,9 +31,9 @@ void kept_check(struct replay *v, const struct merkle_hash *leaf)
             finding(
                 v, CLAUSE_S1,
                 "a receipt names another entry here: it was left out or replaced, and the log signed anew");
-        if (r->size != v->tree.edge.size)
+        if (r->size != v->tree.size)
             continue;
-        merkle_edge_root(&v->tree.edge, &root);
+        tree_root(&v->tree, &root);
         clauses_count(v, BIT(CLAUSE_V1) | BIT(CLAUSE_S1), COUNT_EXAMINED);
         if (memcmp(root.b, r->root.b, 32) != 0)
             finding_at(v, CLAUSE_V1, true, r->size,
@@ -45,7 +45,7 @@ void kept_check(struct replay *v, const struct merkle_hash *leaf)
 
 void kept_missing(struct replay *v)
 {
-    uint64_t size = v->tree.edge.size;
+    uint64_t size = v->tree.size;
     for (size_t i = 0; i < v->o->kept_n; i++) {
         const struct merkle_receipt *r = &v->o->kept[i];
         if (r->index >= size)

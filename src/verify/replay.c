@@ -1,96 +1,19 @@
 /* One replay: the checkpoint is fixed first; then bundle by bundle, entry by entry, row by row; then the
  * people whose evidence stayed closed. What cannot be read ends the replay (report.error); what is wrong is a
  * finding. */
-#include "verify/internal.h"
+#include "verify/piece.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum {
-    BUNDLE_BYTES_MAX = MERKLE_TILE_WIDTH * (ENTRY_BYTES_MAX + 2),
-    ROWS_FILE_BYTES_MAX = 1 << 30,
-    ENTRY_ARENA_BYTES = 8 << 20,
     ROW_ARENA_BYTES = 64 << 20,
     FORMAT_VERSION = 1,
+    HEAD_BYTES_MAX = 64 << 10,
     CATCH_UP_ROUNDS = 5, /* with a second between them, see catch_up */
 };
-
-/* Over HTTP it waits a little for the cosignatures on a checkpoint that has just been published. */
-static enum bourn_err fetch_checkpoint(struct replay *v)
-{
-    enum bourn_err err = source_checkpoint(&v->source, &v->note);
-    for (int i = 0; i < CATCH_UP_ROUNDS && !err && v->source.http && witness_missing(v); i++) {
-        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-        err = source_checkpoint(&v->source, &v->note);
-    }
-    return err;
-}
-
-static enum bourn_err open_checkpoint(struct replay *v, struct merkle_checkpoint *cp)
-{
-    struct verify_report *r = v->rep;
-    enum bourn_err err = fetch_checkpoint(v);
-    if (err == BOURN_OK)
-        err = merkle_checkpoint_open(buf_slice(&v->note), &v->o->key, cp);
-    if (err != BOURN_OK) {
-        char why[300];
-        snprintf(why, sizeof why, "%s", err_text());
-        return err_set(err, "the checkpoint %s: %s", v->source.place, why);
-    }
-    if (r->have_checkpoint && cp->size < r->size) {
-        finding_at(v, CLAUSE_V1, true, r->size, "the log went back to %llu entries while it was read",
-                   (unsigned long long)cp->size);
-        return err_set(BOURN_E_CORRUPT, "the checkpoint went backwards");
-    }
-    r->have_checkpoint = true;
-    r->size = v->size = cp->size;
-    r->root = cp->root;
-    snprintf(r->origin, sizeof r->origin, "%.*s", SLICE_ARG(cp->origin));
-    return BOURN_OK;
-}
-
-/* The earlier heads of this size: the root must be the same. */
-static void check_heads(struct replay *v, uint64_t size)
-{
-    for (size_t i = 0; i < v->o->heads_n; i++) {
-        struct merkle_hash root;
-        if (v->heads[i].size != size)
-            continue;
-        merkle_edge_root(&v->tree.edge, &root);
-        clauses_count(v, BIT(CLAUSE_V1) | BIT(CLAUSE_S1), COUNT_EXAMINED);
-        if (memcmp(root.b, v->heads[i].root.b, 32) != 0)
-            finding_at(v, CLAUSE_V1, true, size,
-                       "the earlier head of this size has another root: history was rewritten");
-        else if (size > 0)
-            v->rep->heads++;
-    }
-    continued_heads_at(v, size);
-}
-
-/* Reads the earlier heads once, with their signatures; each entry is then compared with sizes alone. */
-static enum bourn_err open_heads(struct replay *v)
-{
-    v->heads = calloc(v->o->heads_n + 1, sizeof *v->heads);
-    v->foreign = calloc(v->o->heads_n + 1, sizeof *v->foreign);
-    for (size_t i = 0; v->foreign && i < v->o->heads_n; i++)
-        v->foreign[i].size = UINT64_MAX;
-    if (!v->heads || !v->foreign)
-        return err_set(BOURN_E_MEMORY, "out of memory for earlier heads");
-    for (size_t i = 0; i < v->o->heads_n; i++) {
-        struct merkle_checkpoint *head = &v->heads[i];
-        enum bourn_err err = merkle_checkpoint_open(v->o->heads[i], &v->o->key, head);
-        if (err != BOURN_OK && continued_head(v, i))
-            continue;
-        if (err != BOURN_OK)
-            return err_set(err, "an earlier head is not a checkpoint signed by this log's key");
-        if (head->size > v->size)
-            finding_at(v, CLAUSE_V1, true, head->size,
-                       "an earlier head has this size, the log now %llu: it was rolled back",
-                       (unsigned long long)v->size);
-    }
-    return BOURN_OK;
-}
 
 static void note_unexamined(struct replay *v, const struct entry *e)
 {
@@ -104,33 +27,29 @@ static bool is_finding(enum bourn_err err)
     return err == BOURN_E_CONFLICT || err == BOURN_E_FORMAT || err == BOURN_E_LIMIT;
 }
 
-static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct slice group)
+/* Decodes nothing more: that was done when the piece was read. */
+static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i)
 {
-    struct merkle_hash leaf;
-    struct entry e;
+    const struct piece_entry *x = &p->entry[i];
+    const struct entry *e = v->entry = &x->e;
     const char *clause = "V3";
-    v->index = v->tree.edge.size;
-    v->bytes = bytes;
-    v->entry = &e;
-    merkle_leaf(&leaf, bytes);
-    continued_before(v, bytes);
-    enum bourn_err err = tree_append(v, &leaf);
+    continued_before(v, x->bytes);
+    enum bourn_err err = tree_append(v, &p->leaf[i], p);
     if (err != BOURN_OK)
         return err;
-    check_heads(v, v->tree.edge.size);
-    kept_check(v, &leaf);
+    heads_check(v, v->tree.size);
+    kept_check(v, &p->leaf[i]);
     v->rep->entries++;
-    arena_reset(&v->entry_arena);
-    err = entry_decode(bytes, &v->entry_arena, &e);
-    if (is_finding(err)) {
-        finding(v, CLAUSE_V3, "it is not a well-formed entry: %s", err_text());
+    if (is_finding(x->trouble.err)) {
+        finding(v, CLAUSE_V3, "it is not a well-formed entry: %s", x->trouble.why);
         return BOURN_OK;
     }
-    if (err == BOURN_OK && e.kind == ENTRY_GENESIS && e.format > FORMAT_VERSION)
-        err = err_set(BOURN_E_UNAVAILABLE, "the log has format version %llu: use a newer verifier",
-                      (unsigned long long)e.format);
-    if (err == BOURN_OK)
-        err = world_apply(v->world, v->index, &e, bytes, &clause);
+    if (x->trouble.err != BOURN_OK)
+        return err_set(x->trouble.err, "%s", x->trouble.why);
+    if (e->kind == ENTRY_GENESIS && e->format > FORMAT_VERSION)
+        return err_set(BOURN_E_UNAVAILABLE, "the log has format version %llu: use a newer verifier",
+                       (unsigned long long)e->format);
+    err = world_apply(v->world, v->index, e, x->bytes, &clause);
     if (is_finding(err))
         finding(v, clause_named(clause, strlen(clause), CLAUSE_V3), "%s", err_text());
     else if (err != BOURN_OK)
@@ -139,63 +58,67 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
         return err;
     if (v->index == 0)
         v->rep->delay_s = world_delay_s(v->world);
-    clauses_count(v, clauses_of(e.kind, LAYER_ENTRY), COUNT_EXAMINED);
-    rows_check_party(v);
-    if (clauses_gated(e.kind))
+    clauses_tally(v, e->kind, LAYER_ENTRY, !v->o->structure);
+    if (!v->o->structure)
+        rows_check_party(v);
+    if (clauses_gated(e->kind) && !v->o->structure)
         decide_entry(v);
-    if (!entry_kind_has_rows(e.kind)) {
-        if (group.n)
+    if (!entry_has(e, E_ROOT)) {
+        if (x->group.n)
             finding(v, CLAUSE_V3, "rows stand beside an entry that has none");
         return BOURN_OK;
     }
     if (v->rep->rows_given)
-        return rows_check(v, group);
-    if (e.count)
-        note_unexamined(v, &e);
+        return rows_check(v, p, i);
+    if (e->count)
+        note_unexamined(v, e);
     return BOURN_OK;
 }
 
-/* Behind `n` items a file ends, unless it is a full one that stands in for the partial one. */
-static bool ends(bool (*next)(struct slice, size_t *, struct slice *), struct slice in, size_t at, unsigned n)
+/* People are all over the memory: what rows will ask for is fetched while others are looked at. */
+static void fetch_people(struct replay *v, struct piece *p)
 {
-    struct slice item;
-    unsigned all = n;
-    while (next(in, &at, &item))
-        all++;
-    return at == in.n && (all == n || all == MERKLE_TILE_WIDTH);
+    for (uint32_t i = 0; i < p->rows_n; i++)
+        people_fetch_slot(&v->people, p->row[i].hash);
+    for (uint32_t i = 0; i < p->rows_n; i++)
+        p->row[i].subject = people_fetch(&v->people, p->row[i].hash);
+    for (uint32_t i = 0; i < p->rows_n && !v->o->structure; i++)
+        if (p->row[i].subject)
+            __builtin_prefetch(p->row[i].subject->records);
 }
 
-/* One bundle, its rows beside it, from where the replay stands up to `width` entries of it. */
-static enum bourn_err replay_bundle(struct replay *v, uint64_t n, unsigned width)
+enum bourn_err replay_piece(struct replay *v, struct piece *p)
 {
-    enum bourn_err err = BOURN_E_INTERNAL;
-    struct merkle_tile t = {.kind = MERKLE_TILE_ENTRIES, .n = n, .width = width};
-    struct slice bytes, group = {0};
-    size_t at = 0, rows_at = 0;
-    TRY(source_tile(&v->source, t, &v->bundle));
-    t.kind = MERKLE_TILE_ROWS;
-    if (v->rep->rows_given)
-        TRY(source_tile(&v->source, t, &v->rows));
-    for (unsigned i = 0; i < width; i++) {
-        uint64_t index = n * MERKLE_TILE_WIDTH + i;
-        v->index = index;
-        if (!bundle_next(buf_slice(&v->bundle), &at, &bytes)) {
-            finding(v, CLAUSE_S1, "its bundle does not hold it");
-            return err_set(BOURN_E_CORRUPT, "the bundle of entry %llu is cut off", (unsigned long long)index);
-        }
-        if (v->rep->rows_given && !row_groups_next(buf_slice(&v->rows), &rows_at, &group)) {
-            finding(v, CLAUSE_S1, "the file of rows does not hold it");
-            return err_set(BOURN_E_CORRUPT, "the rows of entry %llu are cut off", (unsigned long long)index);
-        }
-        if (index >= v->tree.edge.size)
-            TRY(replay_entry(v, bytes, group));
+    enum bourn_err err = BOURN_OK;
+    if (p->late)
+        piece_read(p, v, &v->source, true);
+    if (p->trouble.err != BOURN_OK)
+        return err_set(p->trouble.err, "%s", p->trouble.why);
+    /* Before an entry of the piece was taken a replay that stays can come back to it. */
+    if (v->o->stays && p->tile_trouble.err != BOURN_OK && p->tile_trouble.err != BOURN_E_LIMIT)
+        return err_set(p->tile_trouble.err, "%s", p->tile_trouble.why);
+    fetch_people(v, p);
+    for (unsigned i = 0; i < p->whole && err == BOURN_OK; i++) {
+        v->index = p->n * MERKLE_TILE_WIDTH + i;
+        if (i >= p->skip)
+            err = replay_entry(v, p, i);
     }
-    if (!ends(bundle_next, buf_slice(&v->bundle), at, width) ||
-        (v->rep->rows_given && !ends(row_groups_next, buf_slice(&v->rows), rows_at, width)))
+    v->torn |= err != BOURN_OK || p->cut;
+    if (err != BOURN_OK)
+        return err;
+    if (p->cut) {
+        v->index = p->n * MERKLE_TILE_WIDTH + p->whole;
+        finding(v, CLAUSE_S1,
+                p->cut == CUT_ENTRY ? "its bundle does not hold it" : "the file of rows does not hold it");
+        return err_set(BOURN_E_CORRUPT, "the %s of entry %llu %s cut off",
+                       p->cut == CUT_ENTRY ? "bundle" : "rows", (unsigned long long)v->index,
+                       p->cut == CUT_ENTRY ? "is" : "are");
+    }
+    if (p->follows)
         finding(v, CLAUSE_S1, "something follows it in its bundle or rows that does not belong there");
-    err = BOURN_OK;
-out:
-    return err;
+    if (v->o->progress)
+        v->o->progress(v->o->ctx, v->tree.size, v->size);
+    return BOURN_OK;
 }
 
 /* Up to the checkpoint. */
@@ -203,12 +126,10 @@ static enum bourn_err replay_to(struct replay *v, const struct merkle_checkpoint
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct merkle_hash root;
-    while (v->tree.edge.size < cp->size) {
-        uint64_t n = v->tree.edge.size / MERKLE_TILE_WIDTH, left = cp->size - n * MERKLE_TILE_WIDTH;
-        TRY(replay_bundle(v, n, left < MERKLE_TILE_WIDTH ? (unsigned)left : MERKLE_TILE_WIDTH));
-    }
+    if (v->tree.size < cp->size)
+        TRY(crew_run(v, cp->size));
     TRY(tree_finish(v));
-    merkle_edge_root(&v->tree.edge, &root);
+    tree_root(&v->tree, &root);
     if (memcmp(root.b, cp->root.b, 32) != 0)
         finding_at(v, CLAUSE_S1, true, cp->size,
                    "the entries do not give the root that the checkpoint signs");
@@ -217,76 +138,37 @@ out:
     return err;
 }
 
-/* Somebody whose evidence the server calls erased and whose erasure this replay has not met. */
-static bool waits_for_erasure(const struct replay *v)
-{
-    for (size_t i = 0; i < v->people.slots; i++) {
-        const struct subject *s = v->people.slot[i];
-        if (s && s->claimed_erased && !s->person.erased)
-            return true;
-    }
-    return false;
-}
-
 /* A person may have been erased between the checkpoint and the opening of the evidence: then a later
  * checkpoint holds the entry. Nobody is accused before it was looked for. */
 static enum bourn_err catch_up(struct replay *v)
 {
     struct merkle_checkpoint cp;
     enum bourn_err err = BOURN_OK;
-    for (int i = 0; i < CATCH_UP_ROUNDS && v->source.http && waits_for_erasure(v) && err == BOURN_OK; i++) {
+    for (int i = 0; i < CATCH_UP_ROUNDS && v->source.http && settle_waits(v) && err == BOURN_OK; i++) {
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-        err = open_checkpoint(v, &cp);
+        err = heads_checkpoint(v, &cp);
         if (err == BOURN_OK)
             err = replay_to(v, &cp);
     }
     return err;
 }
 
-static void add_erased(struct replay *v, const struct subject *s, uint64_t n)
+static unsigned cores(void)
 {
-    v->rep->evidence_erased += n;
-    for (unsigned c = 0; c < VERIFY_CLAUSES; c++)
-        if (s->undecided & BIT(c))
-            v->rep->count[c].erased[s->person.erased_by & 3] += n;
-}
-
-/* Evidence that stayed closed: gone with the person, refused by right, or withheld. */
-static void settle_people(struct replay *v)
-{
-    struct verify_report *r = v->rep;
-    bool due = v->source.headers && decide_evidence(v, v->source.party, slice_str(v->source.purpose));
-    for (size_t i = 0; i < v->people.slots; i++) {
-        const struct subject *s = v->people.slot[i];
-        if (!s || !(s->missing + s->refused))
-            continue;
-        if (s->person.erased) {
-            add_erased(v, s, s->missing + s->refused);
-            continue;
-        }
-        r->evidence_missing += s->missing;
-        r->evidence_refused += s->refused;
-        if (s->missing)
-            finding_at(v, CLAUSE_V3, false, s->missing_at,
-                       "evidence is withheld (%llu rows) for a person who is not erased",
-                       (unsigned long long)s->missing);
-        if (s->refused && due)
-            finding_at(v, CLAUSE_V3, false, s->refused_at,
-                       "evidence is refused (%llu rows) where the gate allows it",
-                       (unsigned long long)s->refused);
-        clauses_count(v, s->undecided, COUNT_NOT_EXAMINED);
-    }
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
 static enum bourn_err replay_init(struct replay *v)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    arena_init(&v->entry_arena, ENTRY_ARENA_BYTES);
+    v->jobs = v->o->jobs ? v->o->jobs : cores();
+    v->jobs = v->jobs > VERIFY_JOBS_MAX ? VERIFY_JOBS_MAX : v->jobs;
+    pthread_mutex_init(&v->findings, NULL);
     arena_init(&v->row_arena, ROW_ARENA_BYTES);
     buf_init(&v->note, 0);
+    buf_init(&v->held, HEAD_BYTES_MAX);
     buf_init(&v->tile, 0);
-    buf_init(&v->bundle, BUNDLE_BYTES_MAX);
-    buf_init(&v->rows, ROWS_FILE_BYTES_MAX);
     merkle_edge_init(&v->tree.edge);
     v->world = world_new();
     if (!v->world)
@@ -306,52 +188,84 @@ static void replay_release(struct replay *v)
 {
     free(v->heads);
     free(v->foreign);
+    crew_release(v);
     people_release(&v->people);
     witness_release(v);
     world_free(v->world);
     evidence_close(&v->evidence);
     source_close(&v->source);
-    arena_release(&v->entry_arena);
     arena_release(&v->row_arena);
     buf_release(&v->note);
+    buf_release(&v->held);
     buf_release(&v->tile);
-    buf_release(&v->bundle);
-    buf_release(&v->rows);
     free(v->collection);
+    pthread_mutex_destroy(&v->findings);
     free(v);
 }
 
-static enum bourn_err replay(struct replay *v)
+enum bourn_err verify_open(const struct verify_options *o, struct replay **out)
+{
+    struct replay *v = *out = calloc(1, sizeof *v);
+    if (!v)
+        return err_set(BOURN_E_MEMORY, "out of memory");
+    v->o = o;
+    v->rep = &v->so_far;
+    v->evidence = (struct evidence_reader){.fd = -1, .save_fd = -1};
+    enum bourn_err err = replay_init(v);
+    return err == BOURN_OK ? evidence_open(&v->evidence, o) : err;
+}
+
+enum bourn_err verify_round(struct replay *v)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct merkle_checkpoint cp;
-    TRY(evidence_open(&v->evidence, v->o));
-    TRY(open_checkpoint(v, &cp));
-    TRY(open_heads(v));
-    check_heads(v, 0);
+    uint64_t old = v->rep->size;
+    struct merkle_hash old_root = v->rep->root;
+    bool first = !v->rep->have_checkpoint;
+    TRY(heads_checkpoint(v, &cp));
+    if (first) {
+        TRY(heads_open(v));
+        heads_check(v, 0);
+    } else {
+        TRY(heads_extend(v, old, &old_root, &cp));
+    }
+    buf_clear(&v->held);
+    buf_put_slice(&v->held, buf_slice(&v->note));
+    if (v->done && cp.size == old)
+        return BOURN_OK;
+    v->done = false;
     TRY(replay_to(v, &cp));
     TRY(catch_up(v));
     TRY(continued_check(v));
     kept_missing(v);
     witness_checkpoint(v);
+    v->done = true;
     if (v->o->save_head && v->rep->count[CLAUSE_S1].violated + v->rep->count[CLAUSE_V1].violated == 0)
         buf_put_slice(v->o->save_head, buf_slice(&v->note));
 out:
     return err;
 }
 
-enum bourn_err verify_run(const struct verify_options *o, struct verify_report *out)
+bool verify_torn(const struct replay *v)
 {
-    *out = (struct verify_report){0};
-    struct replay *v = calloc(1, sizeof *v);
-    if (!v)
-        return err_set(BOURN_E_MEMORY, "out of memory");
-    v->o = o;
+    return v->torn;
+}
+
+struct slice verify_head(const struct replay *v)
+{
+    return buf_slice(&v->held);
+}
+
+struct slice verify_read_last(const struct replay *v)
+{
+    return buf_slice(&v->note);
+}
+
+void verify_settle(struct replay *v, enum bourn_err err, struct verify_report *out)
+{
+    *out = v->so_far;
     v->rep = out;
-    v->evidence = (struct evidence_reader){.fd = -1, .save_fd = -1};
-    enum bourn_err err = replay_init(v);
-    if (err == BOURN_OK)
-        err = replay(v);
+    out->fetched = atomic_load(&v->source.fetched);
     if (err != BOURN_OK)
         snprintf(out->error, sizeof out->error, "%s", err_text());
     else
@@ -359,6 +273,25 @@ enum bourn_err verify_run(const struct verify_options *o, struct verify_report *
     if (v->world)
         decide_packs(v);
     clauses_settle(v);
-    replay_release(v);
+    v->rep = &v->so_far;
+}
+
+void verify_close(struct replay *v)
+{
+    if (v)
+        replay_release(v);
+}
+
+enum bourn_err verify_run(const struct verify_options *o, struct verify_report *out)
+{
+    struct replay *v;
+    *out = (struct verify_report){0};
+    enum bourn_err err = verify_open(o, &v);
+    if (!v)
+        return err;
+    if (err == BOURN_OK)
+        err = verify_round(v);
+    verify_settle(v, err, out);
+    verify_close(v);
     return err == BOURN_E_USAGE ? err : BOURN_OK;
 }

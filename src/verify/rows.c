@@ -1,5 +1,5 @@
 /* The rows of one entry: their number, order and root; and what each of them says about its person. */
-#include "verify/internal.h"
+#include "verify/piece.h"
 
 #include <stdlib.h>
 
@@ -75,9 +75,8 @@ static enum bourn_err check_records(struct replay *v, const struct row *r, struc
         if (known)
             known->version = x->version;
         else
-            err = subject_record_add(s, collection, x->id);
-        known = err == BOURN_OK ? subject_record(s, collection, x->id) : NULL;
-        if (known)
+            err = subject_record_add(&v->people, s, collection, x->id, &known);
+        if (err == BOURN_OK)
             known->expires = until;
     }
     for (size_t i = 0; i < r->records_n && err == BOURN_OK; i++) {
@@ -132,6 +131,8 @@ static enum bourn_err check_row(struct replay *v, const struct row *r, struct su
         return err;
     }
     err = BOURN_OK;
+    if (v->o->structure)
+        return err;
     switch (e->kind) {
     case ENTRY_ENROLLED:
         if (!slice_eq(r->domicile, world_domicile(v->world)))
@@ -154,8 +155,8 @@ static enum bourn_err check_row(struct replay *v, const struct row *r, struct su
         break;
     case ENTRY_EXPORTED:
         decide_row(v, r, s);
-        copy_check(v, r, s);
-        err = check_records(v, r, s);
+        err = copy_check(v, r, s);
+        err = err == BOURN_OK ? check_records(v, r, s) : err;
         break;
     case ENTRY_EXPIRED:
         err = check_records(v, r, s);
@@ -171,59 +172,73 @@ static enum bourn_err check_row(struct replay *v, const struct row *r, struct su
     return err == BOURN_OK && row_has(r, R_EVIDENCE) ? statement_check(v, r, s) : err;
 }
 
-/* Decodes one row and finds its person. */
-static enum bourn_err take_row(struct replay *v, uint64_t position, struct slice bytes, struct row *r)
+/* One row, decoded or not, and its person. */
+static enum bourn_err take_row(struct replay *v, uint64_t position, const struct piece_row *x)
 {
-    arena_reset(&v->row_arena);
-    enum bourn_err err = row_decode(bytes, v->entry->kind, &v->row_arena, r);
-    if (err == BOURN_E_FORMAT || err == BOURN_E_LIMIT) {
-        finding(v, CLAUSE_V3, "row %llu: %s", (unsigned long long)position, err_text());
+    struct trouble trouble = x->trouble;
+    const struct row *r = &x->r;
+    if (trouble.err == BOURN_E_FORMAT || trouble.err == BOURN_E_LIMIT) {
+        finding(v, CLAUSE_V3, "row %llu: %s", (unsigned long long)position, trouble.why);
         return BOURN_OK;
     }
-    if (err != BOURN_OK)
-        return err;
-    struct subject *s = people_find(&v->people, r->label);
+    if (trouble.err != BOURN_OK)
+        return err_set(trouble.err, "%s", trouble.why);
+    enum bourn_err err = BOURN_OK;
+    struct subject *s = x->subject;
+    if (!s || memcmp(s->person.label, r->label, 16) != 0)
+        s = people_find(&v->people, x->hash, r->label);
     if (!s && v->entry->kind != ENTRY_ENROLLED) {
         finding(v, CLAUSE_C3, "row %llu is about somebody who never enrolled", (unsigned long long)position);
         return BOURN_OK;
     }
     if (!s) {
-        err = people_add(&v->people, r->label, &s);
+        err = people_add(&v->people, x->hash, r->label, &s);
         v->rep->people = v->people.n;
     }
     return err == BOURN_OK ? check_row(v, r, s) : err;
 }
 
-enum bourn_err rows_check(struct replay *v, struct slice group)
+/* Decodes in its turn a row for which there was no room before. */
+static void decode_late(struct replay *v, struct slice bytes, struct piece_row *r)
 {
+    r->trouble.err = row_decode(bytes, v->entry->kind, &v->row_arena, &r->r);
+    r->trouble.why = (const char *)arena_copy(&v->row_arena, slice_str(err_text())).p;
+    r->hash = people_hash(&v->people, r->r.label);
+    r->subject = NULL;
+}
+
+enum bourn_err rows_check(struct replay *v, const struct piece *p, unsigned i)
+{
+    const struct piece_entry *x = &p->entry[i];
     enum bourn_err err = BOURN_OK;
-    struct merkle_edge edge;
-    struct merkle_hash hash;
     struct slice bytes;
-    struct row r;
+    struct piece_row late;
     uint8_t last[16] = {0};
     uint64_t n = 0;
-    size_t at = 0;
-    merkle_edge_init(&edge);
-    while (err == BOURN_OK && rows_next(group, &at, &bytes)) {
-        merkle_leaf(&hash, bytes);
-        merkle_edge_append(&edge, &hash);
-        err = take_row(v, n, bytes, &r);
-        if (err == BOURN_OK && n > 0 && memcmp(last, r.label, 16) >= 0)
+    size_t at = x->ahead_end;
+    for (;; n++) {
+        const struct piece_row *r = n < x->ahead ? &p->row[x->row + n] : &late;
+        if (v->row_arena.total)
+            arena_reset(&v->row_arena);
+        if (r == &late) {
+            if (!rows_next(x->group, &at, &bytes))
+                break;
+            decode_late(v, bytes, &late);
+        }
+        err = take_row(v, n, r);
+        if (err != BOURN_OK)
+            return err;
+        if (n > 0 && memcmp(last, r->r.label, 16) >= 0)
             finding(v, CLAUSE_V3, "row %llu is not in the order of labels, each once", (unsigned long long)n);
-        memcpy(last, r.label, 16);
-        n++;
+        memcpy(last, r->r.label, 16);
     }
-    if (err != BOURN_OK)
-        return err;
-    if (at != group.n)
+    if (x->rows_end != x->group.n)
         finding(v, CLAUSE_V3, "its rows are cut off");
     if (n != v->entry->count)
         finding(v, CLAUSE_K3, "it counts %llu people and has %llu rows", (unsigned long long)v->entry->count,
                 (unsigned long long)n);
-    merkle_edge_root(&edge, &hash);
-    if (memcmp(hash.b, v->entry->root, 32) != 0)
+    if (memcmp(x->rows_root.b, v->entry->root, 32) != 0)
         finding(v, CLAUSE_S1, "its rows are not those it commits to");
-    clauses_count(v, clauses_of(v->entry->kind, LAYER_ROWS), COUNT_EXAMINED);
+    clauses_tally(v, v->entry->kind, LAYER_ROWS, !v->o->structure);
     return BOURN_OK;
 }

@@ -43,9 +43,9 @@ static enum bourn_err read_file(struct source *s, const char *path, struct buf *
             err = err_sys(BOURN_E_IO, "cannot read %s", s->place);
             goto out;
         }
-        if (n == 0)
-            break;
         out->n += (size_t)n;
+        if (n == 0 || (size_t)n == want) /* one byte more than the file had was asked for */
+            break;
         want = want > (size_t)n ? want - (size_t)n : 0;
     }
     err = BOURN_OK;
@@ -105,6 +105,7 @@ static enum bourn_err get(struct source *s, const char *path, struct buf *out)
     if (n < 0 || (size_t)n >= sizeof s->place)
         return err_set(BOURN_E_LIMIT, "the path of %s is too long", path);
     bool entries = strncmp(path, "tile/entries/", 13) == 0; /* which a cell may close */
+    atomic_fetch_add_explicit(s->parent ? &s->parent->fetched : &s->fetched, 1, memory_order_relaxed);
     if (s->http && !(rows && s->o->rows))
         return http(s, s->place, rows || entries, NULL, out);
     return read_file(s, s->place, out);
@@ -253,12 +254,21 @@ out:
 
 void source_close(struct source *s)
 {
-    for (struct curl_slist *h = s->headers; h; h = h->next)
+    for (struct curl_slist *h = s->parent ? NULL : s->headers; h; h = h->next)
         crypto_wipe(h->data, strlen(h->data));
-    curl_slist_free_all(s->headers);
+    if (!s->parent)
+        curl_slist_free_all(s->headers);
     if (s->curl)
         curl_easy_cleanup(s->curl);
     *s = (struct source){0};
+}
+
+enum bourn_err source_clone(struct source *s, struct source *of)
+{
+    *s = *of;
+    s->curl = s->http ? curl_easy_init() : NULL;
+    s->parent = of;
+    return s->http && !s->curl ? err_set(BOURN_E_MEMORY, "out of memory") : BOURN_OK;
 }
 
 enum bourn_err source_evidence(struct source *s, uint64_t from, uint64_t to, struct buf *out)

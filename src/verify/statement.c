@@ -1,7 +1,7 @@
 /* Evidence against its row: the commitment, every field of the signed statement, the signature, and that a
  * statement is used once. */
 #include "consent/consent.h"
-#include "verify/internal.h"
+#include "verify/piece.h"
 
 static bool in_list(const struct slice *v, size_t n, struct slice s)
 {
@@ -88,8 +88,7 @@ static void check_signature(struct replay *v, const struct row *r, struct subjec
         finding(v, CLAUSE_S3, "key %llu is no living key of this person", (unsigned long long)r->key);
     else if (k->known && !slice_eq(e->public_key, slice_of(k->public_key, 32)))
         finding(v, CLAUSE_S3, "it was signed by another key than key %llu", (unsigned long long)r->key);
-    if (consent_verify(e->statement, e->signature, e->public_key) != BOURN_OK)
-        finding(v, CLAUSE_S3, "the signature is not good: %s", err_text());
+    crew_check_signature(v, CLAUSE_S3, "the signature is not good", e);
 }
 
 static enum bourn_err check_consent(struct replay *v, const struct row *r, struct subject *s,
@@ -123,8 +122,7 @@ static enum bourn_err check_key(struct replay *v, const struct row *r, struct su
         finding(v, CLAUSE_C2, "the proof of possession is malformed: %s", err_text());
         return BOURN_OK;
     }
-    if (consent_verify(e->statement, e->signature, e->public_key) != BOURN_OK)
-        finding(v, CLAUSE_C2, "no proof of possession of the key: %s", err_text());
+    crew_check_signature(v, CLAUSE_C2, "no proof of possession of the key", e);
     if (!slice_eq(e->public_key, slice_of(k.public_key, 32)))
         finding(v, CLAUSE_C2, "the proof of possession is of another key");
     if (!slice_eq(k.origin, world_origin(v->world)))
@@ -161,8 +159,7 @@ static enum bourn_err check_export(struct replay *v, const struct row *r, struct
     if (k && k->known && !slice_eq(e->public_key, slice_of(k->public_key, 32)))
         finding(v, CLAUSE_C2, "the copy was asked for by another key than key %llu",
                 (unsigned long long)r->key);
-    if (consent_verify(e->statement, e->signature, e->public_key) != BOURN_OK)
-        finding(v, CLAUSE_C2, "the person did not ask for this copy: %s", err_text());
+    crew_check_signature(v, CLAUSE_C2, "the person did not ask for this copy", e);
     if (!slice_eq(x.origin, world_origin(v->world)))
         finding(v, CLAUSE_C3, "the copy was asked for at another cell");
     if (memcmp(x.label, r->label, 16) != 0)
@@ -226,11 +223,15 @@ enum bourn_err statement_check(struct replay *v, const struct row *r, struct sub
     if (found && o.status == EVIDENCE_OPENED)
         return check_opened(v, r, s, &o);
     /* Whether this is right is known at the end: the person may be erased further on. */
-    s->undecided |= clauses;
+    struct signer *g;
+    err = subject_signer(s, &g);
+    if (err != BOURN_OK)
+        return err;
+    g->undecided |= clauses;
     if (found && o.status == EVIDENCE_REFUSED)
-        note_first(&s->refused, &s->refused_at, v->index);
+        note_first(&g->refused, &g->refused_at, v->index);
     else
-        note_first(&s->missing, &s->missing_at, v->index);
-    s->claimed_erased |= found && o.status == EVIDENCE_ERASED;
+        note_first(&g->missing, &g->missing_at, v->index);
+    g->claimed_erased |= found && o.status == EVIDENCE_ERASED;
     return BOURN_OK;
 }

@@ -44,10 +44,12 @@ enum verify_verdict {
 
 #define VERIFY_FINDINGS_MAX 100
 #define VERIFY_PACKS_MAX 64
+#define VERIFY_JOBS_MAX 64
 struct verify_finding {
     enum verify_clause clause;
     bool is_size; /* `at` is a tree size: only an earlier head or the root convicts */
     uint64_t at;  /* index of the entry */
+    uint64_t seq; /* order among those of one position */
     char reason[192];
 };
 struct verify_clause_count {
@@ -88,7 +90,8 @@ struct verify_report {
     uint64_t evidence_missing; /* withheld for people who are not erased */
     struct verify_pack pack[VERIFY_PACKS_MAX];
     size_t packs_n;
-    char error[512]; /* what could not be read and where; empty if all was */
+    uint64_t fetched; /* files read, or asked of the server: checkpoints, tiles, bundles and rows */
+    char error[512];  /* what could not be read and where; empty if all was */
 };
 
 struct verify_options {
@@ -107,6 +110,11 @@ struct verify_options {
     const struct merkle_receipt *kept; /* receipts and proofs from earlier, opened: what the log's key said */
     size_t kept_n;
     const struct merkle_policy *policy; /* witnesses that the user trusts; NULL: not given */
+    unsigned jobs;                      /* threads, at most VERIFY_JOBS_MAX; 0: as many as there are cores */
+    bool stays;                         /* more rounds may follow (verify_round) */
+    bool structure; /* hashes, forms, rows and chains alone: what else there is was not examined */
+    void (*progress)(void *ctx, uint64_t entries, uint64_t size); /* now and then, from any thread; NULL */
+    void *ctx;
     struct buf *save_head; /* gets the checkpoint as it was read if the tree under it is sound; NULL */
 };
 
@@ -119,6 +127,20 @@ enum bourn_err verify_run(const struct verify_options *o, struct verify_report *
  * for the same as a receipt in *out. BOURN_E_FORMAT (malformed), BOURN_E_CRYPTO (does not hold). */
 enum bourn_err verify_proof(struct slice json, const struct merkle_vkey *key, struct merkle_receipt *out,
                             uint64_t *rows) BOURN_MUST_USE;
+/* A replay that stays. verify_open gives a replay that is to be closed even if it fails; NULL only out of
+ * memory. Each round reads the checkpoint, holds it against the one before (it must extend it), and replays
+ * what is new; its error is what could not be read. What could not be read may be there in the next round,
+ * but after an error of a torn replay only a new one, with verify_head among its earlier heads, can say more.
+ * `o` must live on. */
+struct replay;
+enum bourn_err verify_open(const struct verify_options *o, struct replay **out) BOURN_MUST_USE;
+enum bourn_err verify_round(struct replay *v) BOURN_MUST_USE;
+bool verify_torn(const struct replay *v);
+struct slice verify_head(const struct replay *v); /* the signed checkpoint that it holds; empty at first */
+struct slice verify_read_last(const struct replay *v); /* the last one read: where it forked, the other one */
+/* The report so far; err is what the last round answered, err_text() why. */
+void verify_settle(struct replay *v, enum bourn_err err, struct verify_report *out);
+void verify_close(struct replay *v);
 
 /* 0 nothing violated and only erasure left anything undecided; 1 violated; 2 unreadable, not examined or
  * unpinned. */

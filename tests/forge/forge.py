@@ -112,7 +112,10 @@ class Forgeries(unittest.TestCase):
 def forgery(case):
     def test(self):
         cell, expected = forge("forged", case)
-        code, r = verify(cell, "--head", HEAD, *(("--receipt", cell / "receipt") if (cell / "receipt").exists() else ()))
+        kept = ("--receipt", cell / "receipt") if (cell / "receipt").exists() else ()
+        code, r = verify(cell, "--head", HEAD, "--jobs", "1", *kept)
+        for jobs in ("2", "5"):  # whoever finds it: the same is said, to the last word
+            self.assertEqual(verify(cell, "--head", HEAD, "--jobs", jobs, *kept), (code, r))
         self.assertEqual(code, 1, r)
         first = r["violations"][0]
         self.assertEqual({k: first[k] for k in ("entry", "size") if k in first}, expected, r["violations"][:5])
@@ -256,11 +259,11 @@ class Noise(unittest.TestCase):
                 if not data:
                     break
             path.write_bytes(data)
-            code, r = verify(cell, "--head", HEAD)
+            code, r = verify(cell, "--head", HEAD, "--jobs", "1")
             self.assertIn(code, (1, 2), f"turn {turn}: a change of {path} passed")
+            self.assertEqual(verify(cell, "--head", HEAD, "--jobs", "3"), (code, r))
             path.write_bytes(before)
         self.assertEqual(verify(cell)[0], 0)
-
 
     def test_nothing_may_follow(self):
         for path in sorted((GOOD / "ledger").rglob("*")) + sorted((GOOD / "rows").rglob("*")):
@@ -407,6 +410,36 @@ class OverHttp(unittest.TestCase):
         code, r = self.verify()
         self.assertEqual((code, r["violations"], r["error"]), (0, [], None))
         self.assertGreater(r["checkpoint"]["size"], first)
+
+
+class Jobs(unittest.TestCase):
+    def test_the_bytes_of_the_report_do_not_depend_on_them(self):
+        cell = make("jobs", 3000)
+        said = set()
+        for jobs in ("1", "2", "7", "64"):
+            for layers in ([], ["--rows", cell / "rows"],
+                           ["--rows", cell / "rows", "--evidence", cell / "evidence.cborseq"], ["--structure", "--rows", cell / "rows"]):
+                p = subprocess.run([BIN / "bourn-verify", cell / "ledger", "--key", cell / "ledger.vkey", "--json", "--jobs", jobs,
+                                    *layers], capture_output=True, check=False)
+                said.add((tuple(layers), p.returncode, p.stdout))
+        self.assertEqual(len(said), 4)
+
+    def test_structure_examines_nothing_else(self):
+        code, r = verify(GOOD, "--structure")
+        self.assertEqual((code, r["violations_total"], set(verdicts(r).values()) - {"no entries yet", "not provable"}),
+                         (2, 0, {"not examined"}))
+
+    def test_structure_still_finds_what_is_altered(self):
+        for case in ("row-altered", "row-dropped", "missing-prev", "wrong-prev", "entry-altered", "tile-altered", "rewritten"):
+            cell, expected = forge("forged", case)
+            code, r = verify(cell, "--structure", "--head", HEAD)
+            first = r["violations"][0]
+            self.assertEqual((code, {k: first[k] for k in ("entry", "size") if k in first}), (1, expected), case)
+
+    def test_usage(self):
+        for jobs in ("0", "65", "x", ""):
+            self.assertEqual(subprocess.run([BIN / "bourn-verify", GOOD / "ledger", "--key", GOOD / "ledger.vkey", "--jobs", jobs],
+                                            capture_output=True).returncode, 64)
 
 
 class Large(unittest.TestCase):

@@ -46,6 +46,53 @@ static void parts_are_concatenated(void **state)
     }
 }
 
+/* Around every number of blocks, and where the padding is no longer done here. */
+static void a_prefix_is_one_byte_before(void **state)
+{
+    (void)state;
+    uint8_t bytes[600], whole[32], out[32];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 11);
+    for (size_t n = 0; n < sizeof bytes; n++) {
+        const uint8_t prefix = (uint8_t)n;
+        crypto_sha256(whole, (struct slice[]){slice_of(&prefix, 1), slice_of(bytes, n)}, 2);
+        crypto_sha256_prefixed(out, prefix, slice_of(n ? bytes : NULL, n));
+        assert_memory_equal(out, whole, 32);
+    }
+    crypto_sha256_prefixed(whole, 1, slice_of(bytes + 7, 64));
+    crypto_sha256_pair(out, 1, bytes + 7, bytes + 39);
+    assert_memory_equal(out, whole, 32);
+}
+
+/* Every length beside every other, to places that overlap nothing. */
+static void many_are_as_each(void **state)
+{
+    (void)state;
+    enum { N = 300 };
+    static uint8_t bytes[N * 2], got[N + 1][32], whole[32];
+    struct slice data[N];
+    uint8_t *out[N];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 13 + i / 256);
+    for (size_t step = 1; step <= 7; step++) {
+        for (size_t i = 0; i < N; i++) {
+            data[i] = slice_of(bytes + i % 7, i * step % N);
+            out[i] = got[i];
+        }
+        for (size_t n = N; n > N - 5; n--) {
+            memset(got, 0xee, sizeof got);
+            crypto_sha256_many((uint8_t)step, data, out, n);
+            for (size_t i = 0; i < n; i++) {
+                uint8_t prefix = (uint8_t)step;
+                crypto_sha256(whole, (struct slice[]){slice_of(&prefix, 1), data[i]}, 2);
+                assert_memory_equal(got[i], whole, 32);
+            }
+            assert_int_equal(got[n][0], 0xee);
+        }
+    }
+    crypto_sha256_many(0, NULL, NULL, 0);
+}
+
 static void rfc4231(void **state)
 {
     (void)state;
@@ -109,6 +156,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fips_examples),
         cmocka_unit_test(parts_are_concatenated),
+        cmocka_unit_test(a_prefix_is_one_byte_before),
+        cmocka_unit_test(many_are_as_each),
         cmocka_unit_test(rfc4231),
         cmocka_unit_test(derivation),
     };

@@ -87,20 +87,25 @@ static void test_people(void **state)
     (void)state;
     struct people p;
     struct subject *s;
+    struct record *r;
     uint8_t label[16] = {0};
     assert_int_equal(people_init(&p), BOURN_OK);
     for (unsigned i = 0; i < 5000; i++) {
         be_put(label, i, 8);
-        assert_null(people_find(&p, label));
-        assert_int_equal(people_add(&p, label, &s), BOURN_OK);
+        uint64_t hash = people_hash(&p, label);
+        assert_null(people_find(&p, hash, label));
+        assert_int_equal(people_add(&p, hash, label, &s), BOURN_OK);
+        people_fetch_slot(&p, hash);
+        assert_true(people_fetch(&p, hash) == s || people_fetch(&p, hash) == NULL ||
+                    memcmp(people_fetch(&p, hash)->person.label, label, 16) != 0);
     }
     assert_int_equal(p.n, 5000);
     be_put(label, 4321, 8);
-    s = people_find(&p, label);
+    s = people_find(&p, people_hash(&p, label), label);
     assert_non_null(s);
     assert_memory_equal(s->person.label, label, 16);
     for (unsigned i = 0; i < 100; i++)
-        assert_int_equal(subject_record_add(s, i % 3, (i * 37) % 100), BOURN_OK);
+        assert_int_equal(subject_record_add(&p, s, i % 3, (i * 37) % 100, &r), BOURN_OK);
     for (unsigned i = 0; i < 100; i++)
         assert_non_null(subject_record(s, i % 3, (i * 37) % 100));
     assert_null(subject_record(s, 3, 1));
