@@ -24,7 +24,7 @@ def _bodies(bench):
 def run(bench):
     cell, people, _ = points.setting(bench, "bulk")
     paths = _bodies(bench)
-    postgres = Postgres(bench, "bulk")
+    postgres = None if bench.alone else Postgres(bench, "bulk")
 
     def bourn():
         before = cell.cpu()
@@ -43,16 +43,20 @@ def run(bench):
                 "cpu": {"postgres": spent * 1e6 / got["requests"] / EACH}}
 
     try:
-        postgres.fresh("t2_bulk")
-        postgres.bring_in(people)
-        postgres.settle()
-        found = bench.interleave("bulk", {"bourn": bourn, "t2": t2})
+        if postgres:
+            postgres.fresh("t2_bulk")
+            postgres.bring_in(people)
+            postgres.settle()
+        found = bench.interleave("bulk", {"bourn": bourn, "t2": t2} if postgres else {"bourn": bourn})
     finally:
-        postgres.close()
+        if postgres:
+            postgres.close()
         cell.stop()
     mine = median(found["bourn"], "rate")
     rows = []
     for name, label in (("bourn", "**bourn**"), ("t2", "PostgreSQL T2")):
+        if name not in found:
+            continue
         got = found[name]
         cpu = {p: median([r["cpu"] for r in got], p) for p in got[0]["cpu"]}
         rows.append([label, count(median(got, "rate")), spread(got, "rate"), count(1e6 / sum(cpu.values())),

@@ -28,6 +28,7 @@ class Bench:
         self.sections = []  # Markdown
         self.servers = []   # all that were started: closed at the end, whatever happened
         self.foreign = []   # share of the machine that others took, a measurement
+        self.alone = False       # without the peers, where a benchmark can do that
         self.patience_s = patience_s  # what is left for waiting and for repeating
 
     def folder(self, name):

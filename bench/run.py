@@ -77,6 +77,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="small and short: to see that it runs, not for figures")
+    parser.add_argument("--alone", action="store_true", help="bulk and import without the peers: CPU time before and after a change")
     parser.add_argument("--patience", type=int, default=900, metavar="SECONDS",
                         help="in all, for waiting until others leave the machine alone and for measuring again (900)")
     parser.add_argument("--entries", type=int, metavar="N", help="of the ledger that is replayed (10,000,000)")
@@ -90,6 +91,7 @@ def main():
         signal.signal(number, lambda *_: sys.exit(130))
     tmp = tempfile.mkdtemp(prefix="bourn-bench.", dir=os.environ.get("TMPDIR", "/var/tmp"))
     bench = measure.Bench(tmp, o.rounds, o.quick, 0 if o.quick else o.patience)
+    bench.alone = o.alone
     try:
         cell = points.run(bench) if "points" in names else None
         if "bulk" in names:
