@@ -156,7 +156,7 @@ class Restore(harness.ServedTest):
     def test_10_a_second_copy_publishes_while_it_serves(self):
         """Two copies of one cell serve; what one publishes comes into the other's folder: that one signs nothing any more."""
         one = self.put_back()
-        two = harness.Cell(self.tmp, name="second", make=False)
+        two = harness.Cell(self.tmp, name="copied", make=False)
         copy(self.backup, two.path)
         two.serve()
         for n in range(8, 16):
