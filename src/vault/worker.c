@@ -145,6 +145,43 @@ static bool is_published(struct worker *w, struct slice note)
     return same;
 }
 
+/* What was signed must lie on this log: else the cell was restored from an old backup, or forked. */
+static enum bourn_err check_on_log(struct worker *w, const char *what, uint64_t size, const uint8_t root[32])
+{
+    struct merkle_hash mine;
+    if (size > ledger_size(w->ledger))
+        return err_set(BOURN_E_CORRUPT,
+                       "%s says that %llu entries were signed, but only %llu are here: an old backup was put "
+                       "back. " RESTORED_GO_ON,
+                       what, (unsigned long long)size, (unsigned long long)ledger_size(w->ledger));
+    enum bourn_err err = ledger_root_at(w->ledger, size, &mine);
+    if (err == BOURN_OK && memcmp(mine.b, root, 32) != 0)
+        err = err_set(BOURN_E_CORRUPT,
+                      "%s, of %llu entries, is not on this cell's log: two histories were written under one "
+                      "key, or a file was altered. " RESTORED_GO_ON,
+                      what, (unsigned long long)size);
+    return err;
+}
+
+/* Before each signature too: a second copy of the cell may be serving, and publish what this one never
+ * signed. */
+static enum bourn_err check_others(struct worker *w)
+{
+    static const struct {
+        const char *path, *what;
+    } others[] = {{RESTORED_PUBLISHED, "ledger/checkpoint"},
+                  {RESTORED_SEEN, "a checkpoint from elsewhere (--head)"}};
+    enum bourn_err err = BOURN_OK;
+    for (size_t i = 0; i < sizeof others / sizeof *others && err == BOURN_OK; i++) {
+        uint64_t other;
+        uint8_t other_root[32];
+        err = restored_checkpoint(w->cell, others[i].path, &w->key, &other, other_root);
+        if (err == BOURN_OK && other)
+            err = check_on_log(w, others[i].what, other, other_root);
+    }
+    return err;
+}
+
 /* *head is the size that the signer signed last. It moves with the signature, though the note may not get
  * out. `first`: since the start; what was published before may have cosignatures already. */
 static enum bourn_err publish(struct worker *w, uint64_t *head, bool first)
@@ -156,6 +193,7 @@ static enum bourn_err publish(struct worker *w, uint64_t *head, bool first)
     size_t n = 0;
     struct buf note;
     buf_init(&note, 4096);
+    TRY(check_others(w));
     ledger_root(w->ledger, &root);
     TRY(ledger_consistency(w->ledger, *head, proof, &n));
     TRY(w->signer.sign(w->signer.ctx, size, root.b, proof[0].b, n, signature));
@@ -435,41 +473,6 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* What was signed must lie on this log: else the cell was restored from an old backup, or forked. */
-static enum bourn_err check_on_log(struct worker *w, const char *what, uint64_t size, const uint8_t root[32])
-{
-    struct merkle_hash mine;
-    if (size > ledger_size(w->ledger))
-        return err_set(BOURN_E_CORRUPT,
-                       "%s says that %llu entries were signed, but only %llu are here: an old backup was put "
-                       "back. " RESTORED_GO_ON,
-                       what, (unsigned long long)size, (unsigned long long)ledger_size(w->ledger));
-    enum bourn_err err = ledger_root_at(w->ledger, size, &mine);
-    if (err == BOURN_OK && memcmp(mine.b, root, 32) != 0)
-        err = err_set(BOURN_E_CORRUPT,
-                      "%s, of %llu entries, is not on this cell's log: two histories were written under one "
-                      "key, or a file was altered. " RESTORED_GO_ON,
-                      what, (unsigned long long)size);
-    return err;
-}
-
-static enum bourn_err check_heads(struct worker *w, uint64_t size, const uint8_t root[32])
-{
-    static const struct {
-        const char *path, *what;
-    } others[] = {{RESTORED_PUBLISHED, "ledger/checkpoint"},
-                  {RESTORED_SEEN, "a checkpoint from elsewhere (--head)"}};
-    enum bourn_err err = check_on_log(w, "signer/head", size, root);
-    for (size_t i = 0; i < sizeof others / sizeof *others && err == BOURN_OK; i++) {
-        uint64_t other;
-        uint8_t other_root[32];
-        err = restored_checkpoint(w->cell, others[i].path, &w->key, &other, other_root);
-        if (err == BOURN_OK && other)
-            err = check_on_log(w, others[i].what, other, other_root);
-    }
-    return err;
-}
-
 enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
@@ -478,7 +481,8 @@ enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
     w->signer = *s;
     TRY(s->head(s->ctx, &size, root));
     TRY(flush(w));
-    TRY(check_heads(w, size, root));
+    TRY(check_on_log(w, "signer/head", size, root));
+    TRY(check_others(w));
     if (ledger_size(w->ledger))
         TRY(publish(w, &size, true));
     if (pthread_create(&w->thread, NULL, run, w) != 0) {

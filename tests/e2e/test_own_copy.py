@@ -240,6 +240,9 @@ class OwnCopy(harness.ServedTest):
     # -- what the ledger says of it ---------------------------------------------------------------------------------
 
     def test_8_the_replay_holds_and_counts_them(self):
+        scrubbed = json.loads(harness.run("bourn", "scrub", self.cell.path, "--json").stdout)
+        self.assertEqual(scrubbed["findings"], [])
+        self.assertGreater(scrubbed["counts"]["evidence"], 5, "the statements by which they asked are as they were")
         report = json.loads(self.cell.verify(self.DOG, extra=("--json",)).stdout)
         self.assertEqual((report["exit"], report["violations"]), (0, []))
         h3 = next(c for c in report["clauses"] if c["id"] == "H3")

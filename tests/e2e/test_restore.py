@@ -153,6 +153,25 @@ class Restore(harness.ServedTest):
         cell.stop()
         self.refused(cell, "two histories were written under one key", extra=["--head", os.path.join(self.published, "checkpoint")])
 
+    def test_10_a_second_copy_publishes_while_it_serves(self):
+        """Two copies of one cell serve; what one publishes comes into the other's folder: that one signs nothing any more."""
+        one = self.put_back()
+        two = harness.Cell(self.tmp, name="copied", make=False)
+        copy(self.backup, two.path)
+        two.serve()
+        for n in range(8, 16):
+            two.ask("GET", two.records_path(self.who[n]), self.CLINIC, harness.HOME_PURPOSE)
+        two.settle()
+        two.stop()
+        one.serve()
+        self.assertEqual(one.ask("GET", one.records_path(self.who[8]), self.CLINIC, harness.HOME_PURPOSE).status, 200)
+        one.settle()
+        shutil.copy(os.path.join(two.path, "ledger", "checkpoint"), os.path.join(one.path, "ledger", "checkpoint"))
+        one.ask("GET", one.records_path(self.who[9]), self.CLINIC, harness.HOME_PURPOSE)
+        self.assertEqual(one.wait(), 70)
+        self.assertIn("ledger/checkpoint says that", one.log())
+        self.refused(one, "ledger/checkpoint")
+
     def test_09_a_head_of_another_log(self):
         other = harness.Cell(self.tmp, name="other")
         other.serve()

@@ -95,6 +95,21 @@ class Untouched(harness.ServedTest):
             self.assertEqual(harness.run("bourn", "scrub", *args, check=None).returncode, 64, args)
         self.assertEqual(harness.run("bourn", "scrub", os.path.join(self.tmp, "none"), check=None).returncode, 69)
 
+    def test_4_a_bar_on_a_terminal(self):
+        terminal, end = os.openpty()
+        run = subprocess.Popen([harness.program("bourn"), "scrub", self.cell.path], stdout=subprocess.PIPE, stderr=end)
+        os.close(end)
+        out, shown = run.communicate(timeout=120)[0].decode(), b""
+        try:
+            while chunk := os.read(terminal, 65536):
+                shown += chunk
+        except OSError:
+            pass  # the end of a terminal that nobody holds any more
+        os.close(terminal)
+        self.assertEqual(run.returncode, 0)
+        self.assertRegex(shown.decode(), r"\[#* *\] +\d+%  \d+ records")
+        self.assertRegex(out, rf"records +{self.count}\n")
+
     def test_5_clean_while_others_change_everything(self):
         stop, troubles, done = threading.Event(), [], {"written": 0, "deleted": 0, "erased": 0, "new": 0}
 
