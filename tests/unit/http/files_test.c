@@ -93,7 +93,7 @@ static int start(void **state)
     sent = 0;
     buf_init(&f.scratch, PROBLEM_MISSING_BYTES_MAX + 8192);
     buf_init(&answered, sizeof big);
-    return files_new(&f.files);
+    return files_new(&f.files) == BOURN_OK ? 0 : -1;
 }
 
 static int stop(void **state)
