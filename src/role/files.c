@@ -71,17 +71,17 @@ static struct slice compress_bundle(struct files *s, struct slice bytes)
     return slice_of(to, bytes.n - 1 - s->z.avail_out);
 }
 
-/* keep: it never changes under its name, and anybody may have it; not so the entries of a closed cell. */
-static struct api_file describe(struct slice path, struct slice bytes, const uint8_t hash[API_ETAG_BYTES],
-                                bool keep)
+/* `immutable` as vault said it: what is neither that nor the checkpoint is not for everybody. */
+static struct api_file describe(struct slice path, bool immutable, struct slice bytes,
+                                const uint8_t hash[API_ETAG_BYTES])
 {
     static const char bundles[] = "tile/entries/";
     bool checkpoint = slice_is(path, "checkpoint");
     struct api_file f = {
         .type = checkpoint ? "text/plain; charset=utf-8" : "application/octet-stream",
-        .caching = checkpoint ? "public, max-age=1"
-                   : keep     ? "public, max-age=31536000, immutable"
-                              : "no-store",
+        .caching = immutable    ? "public, max-age=31536000, immutable"
+                   : checkpoint ? "public, max-age=1"
+                                : "no-store",
         .varies = path.n >= sizeof bundles && memcmp(path.p, bundles, sizeof bundles - 1) == 0,
         .bytes = bytes,
     };
@@ -109,7 +109,7 @@ bool file_request(struct front *f, uint64_t id, const struct http_request *q, co
     struct kept_file *kept = kept_files_get(f->files->kept, request->path);
     api_conditions_read(q, &c);
     if (kept) {
-        struct api_file file = describe(request->path, slice_of(kept->bytes, kept->n), kept->hash, true);
+        struct api_file file = describe(request->path, true, slice_of(kept->bytes, kept->n), kept->hash);
         respond(f, &c, &file, kept, body, r);
         return true;
     }
@@ -144,7 +144,7 @@ void file_reply(struct front *f, const struct reply *reply)
     }
     bourn_assert(request_decode(buf_slice(&k->request), REQ_FROM_FRONT, &q) == BOURN_OK);
     crypto_sha256_1(hash, reply->body);
-    struct api_file file = describe(q.path, reply->body, hash, reply->immutable);
+    struct api_file file = describe(q.path, reply->immutable != 0, reply->body, hash);
     struct kept_file *kept =
         is_kept(&q, reply) ? kept_files_put(f->files->kept, q.path, reply->body, hash) : NULL;
     respond(f, &k->conditions, &file, kept, &f->scratch, &r);

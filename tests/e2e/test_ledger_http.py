@@ -11,7 +11,7 @@ import time
 import unittest
 
 import harness
-import tlog
+import c2sp
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -31,7 +31,7 @@ class LedgerHttp(harness.ServedTest):
         connection.close()
         with open(cls.cell.vkey) as f:
             cls.vkey = f.read()
-        cls.web = tlog.Web(cls.cell.url + "/ledger")
+        cls.web = c2sp.Web(cls.cell.url + "/ledger")
         cls.addClassCleanup(cls.web.close)
 
     def setUp(self):
@@ -43,7 +43,7 @@ class LedgerHttp(harness.ServedTest):
     # -- paths -----------------------------------------------------------------------------------------------------------
 
     def test_every_path_of_this_size(self):
-        for path in tlog.public_paths(self.size):
+        for path in c2sp.public_paths(self.size):
             answer = self.get(path)
             self.assertEqual(answer.status, 200, path)
             checkpoint = path == "checkpoint"
@@ -57,8 +57,8 @@ class LedgerHttp(harness.ServedTest):
             self.assertEqual((head.status, head.body), (200, b""))
             for name in ("Content-Type", "Content-Length", "Cache-Control", "ETag"):
                 self.assertEqual(head.headers[name], answer.headers[name])
-        for level, n, width in tlog.tiles_of(self.size):
-            self.assertEqual(len(self.get(tlog.tile_path(level, n, width)).body), 32 * width)
+        for level, n, width in c2sp.tiles_of(self.size):
+            self.assertEqual(len(self.get(c2sp.tile_path(level, n, width)).body), 32 * width)
 
     def test_no_other_path(self):
         last, width = self.size // 256, self.size % 256
@@ -88,7 +88,7 @@ class LedgerHttp(harness.ServedTest):
 
     def test_every_published_partial_is_served(self):
         """Each checkpoint that is out has the tiles that its size needs, at once and later; a client proves one from the other."""
-        log = tlog.Log(tlog.Web(self.cell.url + "/ledger"), self.vkey)
+        log = c2sp.Log(c2sp.Web(self.cell.url + "/ledger"), self.vkey)
         seen = [log.update()]
         for row in self.people[:12]:
             self.home("GET", self.cell.records_path(row["bioguide_id"]))
@@ -97,9 +97,9 @@ class LedgerHttp(harness.ServedTest):
                 time.sleep(0.02)
             seen.append(log.seen)
         self.assertGreater(len({c.size for c in seen}), 6)
-        fresh = tlog.Log(self.web, self.vkey)
+        fresh = c2sp.Log(self.web, self.vkey)
         for checkpoint in seen:
-            for path in tlog.public_paths(checkpoint.size):
+            for path in c2sp.public_paths(checkpoint.size):
                 self.assertEqual(self.get(path).status, 200, path)
             self.assertEqual(fresh.root(checkpoint.size), checkpoint.root)
         log.source.close()
@@ -113,11 +113,11 @@ class LedgerHttp(harness.ServedTest):
                 self.cell.ask("GET", self.cell.records_path(row["bioguide_id"]), self.CLINIC, harness.HOME_PURPOSE,
                               connection=connection)
             size = int(self.get("checkpoint").body.split(b"\n")[1])
-            for level, n, width in tlog.tiles_of(size)[-3:]:
-                self.assertEqual(self.get(tlog.tile_path(level, n, width)).status, 200)
+            for level, n, width in c2sp.tiles_of(size)[-3:]:
+                self.assertEqual(self.get(c2sp.tile_path(level, n, width)).status, 200)
             n, width = size // 256, size % 256
             if width < 250:
-                ahead = self.get(tlog.tile_path(0, n, width + 1)).status
+                ahead = self.get(c2sp.tile_path(0, n, width + 1)).status
                 again = int(self.get("checkpoint").body.split(b"\n")[1])
                 if again == size:  # a checkpoint signed in between may still be on its way to the disk: ask once more
                     grown += ahead == 404
@@ -127,7 +127,7 @@ class LedgerHttp(harness.ServedTest):
     # -- conditions and parts --------------------------------------------------------------------------------------------
 
     def test_not_modified(self):
-        for path in tlog.public_paths(self.size):
+        for path in c2sp.public_paths(self.size):
             whole = self.get(path)
             tag = whole.headers["ETag"]
             for value in (tag, "W/" + tag, f'"x", {tag}', "*"):
@@ -143,7 +143,7 @@ class LedgerHttp(harness.ServedTest):
             self.assertEqual(self.get(path, If_None_Match='"00112233445566778899aabbccddeeff"').body, whole.body)
 
     def test_parts(self):
-        for path in ("tile/0/000", tlog.tile_path(0, self.size // 256, self.size % 256), "tile/entries/000", "tile/1/000.p/1"):
+        for path in ("tile/0/000", c2sp.tile_path(0, self.size // 256, self.size % 256), "tile/entries/000", "tile/1/000.p/1"):
             for again in range(2):  # from vault, and as front keeps it
                 whole = self.get(path)
                 n, tag = len(whole.body), whole.headers["ETag"]
@@ -172,7 +172,7 @@ class LedgerHttp(harness.ServedTest):
         self.assertEqual(b"".join(pieces), whole)
 
     def test_gzip_of_bundles_where_it_is_asked_for(self):
-        last = tlog.tile_path("entries", self.size // 256, self.size % 256)
+        last = c2sp.tile_path("entries", self.size // 256, self.size % 256)
         for path in ("tile/entries/000", last, "tile/entries/000"):
             whole = self.get(path)
             self.assertIsNone(whole.headers["Content-Encoding"])
@@ -232,7 +232,7 @@ class LedgerHttp(harness.ServedTest):
         return time.monotonic() - start
 
     def test_crowd_of_256_and_of_1000(self):
-        full, partial = "tile/0/000", tlog.tile_path(0, self.size // 256, self.size % 256)
+        full, partial = "tile/0/000", c2sp.tile_path(0, self.size // 256, self.size % 256)
         for n in (256, 1000):
             for path in (full, partial):
                 took = self.crowd(n, path, self.get(path).body)
@@ -240,8 +240,8 @@ class LedgerHttp(harness.ServedTest):
                 self.assertLess(took, 20)
         with concurrent.futures.ThreadPoolExecutor(32) as pool:  # as a client that fetches all its tiles in parallel
             def whole_log(_):
-                web = tlog.Web(self.cell.url + "/ledger")
-                log = tlog.Log(web, self.vkey)
+                web = c2sp.Web(self.cell.url + "/ledger")
+                log = c2sp.Log(web, self.vkey)
                 size = log.update().size
                 self.assertEqual(sum(1 for _ in log.entries(size)), size)
                 web.close()
@@ -299,22 +299,22 @@ class Specifications(unittest.TestCase):
     """The client itself, against examples that the specifications print."""
 
     def test_names_and_tiles(self):
-        self.assertEqual(tlog.number(1234067), "x001/x234/067")
+        self.assertEqual(c2sp.number(1234067), "x001/x234/067")
         count = {}
-        for level, _, width in tlog.tiles_of(70000):
+        for level, _, width in c2sp.tiles_of(70000):
             count[level, width] = count.get((level, width), 0) + 1
         self.assertEqual(count, {(0, 256): 273, (0, 112): 1, (1, 256): 1, (1, 17): 1, (2, 1): 1})
-        self.assertEqual(tlog.tiles_of(256), [(0, 0, 256), (1, 0, 1)])
-        self.assertEqual(tlog.tiles_of(0), [])
+        self.assertEqual(c2sp.tiles_of(256), [(0, 0, 256), (1, 0, 1)])
+        self.assertEqual(c2sp.tiles_of(0), [])
 
     def test_signed_note(self):
-        key = tlog.Verifier("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k")
+        key = c2sp.Verifier("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k")
         note = ("This is an example message.\n\n\u2014 example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZX"
                 "sYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n").encode()
-        self.assertEqual(tlog.open_note(note, key), "This is an example message.\n")
+        self.assertEqual(c2sp.open_note(note, key), "This is an example message.\n")
         for altered in (note.replace(b"an", b"no", 1), note.replace(b"Uw2QOkn8", b"Uw2QOkn9"), note[:-1], note + b"x\n"):
-            with self.assertRaises(tlog.Wrong):
-                tlog.open_note(altered, key)
+            with self.assertRaises(c2sp.Wrong):
+                c2sp.open_note(altered, key)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 import unittest
 
 import harness
-import tlog
+import c2sp
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
@@ -27,7 +27,7 @@ class Files(http.server.SimpleHTTPRequestHandler):
         if server.status:
             data, status = b"not now", server.status
         else:
-            answer = tlog.Folder(server.folder).get(path)
+            answer = c2sp.Folder(server.folder).get(path)
             data, status = answer.body, answer.status
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
@@ -146,7 +146,7 @@ class Log(harness.ServedTest):
         self.until(lambda: len(process.lines) == grown)
         asked = set(server.asked) - {"checkpoint"}
         last = grown // 256
-        self.assertEqual(asked, {tlog.tile_path(0, last, grown % 256), tlog.tile_path("entries", last, grown % 256)})
+        self.assertEqual(asked, {c2sp.tile_path(0, last, grown % 256), c2sp.tile_path("entries", last, grown % 256)})
         self.assertEqual([line["index"] for line in process.lines], list(range(grown)))
         # Nobody answers for a while: it waits, and goes on.
         server.status = 503
@@ -177,7 +177,7 @@ class Log(harness.ServedTest):
         self.grow(257)
         new = self.snapshot("without")
         shutil.copy(os.path.join(old, "ledger/checkpoint"), os.path.join(new, "ledger/checkpoint"))
-        for path in (tlog.tile_path(0, size // 256, size % 256), tlog.tile_path("entries", size // 256, size % 256)):
+        for path in (c2sp.tile_path(0, size // 256, size % 256), c2sp.tile_path("entries", size // 256, size % 256)):
             os.remove(os.path.join(new, "ledger", path))
         for where in (new, self.serve(new).url):
             self.assertEqual(harness.run("bourn", "log", where, "--key", self.vkey).stdout, want)
@@ -195,7 +195,7 @@ class Log(harness.ServedTest):
 
     def test_altered_files(self):
         size = self.cell.settle()
-        last = tlog.tile_path("entries", size // 256, size % 256)
+        last = c2sp.tile_path("entries", size // 256, size % 256)
         for path, at, why in (("tile/entries/000", 40, "entry [0-9]+ is not the one that its hash tile names"),
                               (last, 20, "entry [0-9]+ is not the one"),
                               ("tile/0/000", 33, "entry 1 is not the one"),
@@ -220,7 +220,7 @@ class Log(harness.ServedTest):
             f.seek(0)
             f.write(data)
         with open(os.path.join(folder, "ledger", "tile/0/000"), "r+b") as f:
-            f.write(tlog.leaf(bytes(data[2:2 + n])))
+            f.write(c2sp.leaf(bytes(data[2:2 + n])))
         done = harness.run("bourn", "log", folder, check=1)
         self.assertRegex(done.stderr, "do not give the root of the checkpoint|does not decode")
 

@@ -13,7 +13,7 @@ import time
 import unittest
 
 import harness
-import tlog
+import c2sp
 
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 GUIDE = os.path.join(harness.SOURCE, "docs", "guide")
@@ -61,7 +61,7 @@ class Static(harness.ServedTest):
         cls.start()
         with open(cls.cell.vkey) as f:
             cls.vkey = f.read()
-        cls.ours, cls.theirs = tlog.Web(cls.cell.url + "/ledger"), tlog.Web(cls.url + "/ledger")
+        cls.ours, cls.theirs = c2sp.Web(cls.cell.url + "/ledger"), c2sp.Web(cls.url + "/ledger")
         cls.addClassCleanup(cls.ours.close)
         cls.addClassCleanup(cls.theirs.close)
 
@@ -108,10 +108,10 @@ class Static(harness.ServedTest):
         return self.ours.get(path, method, **headers), self.theirs.get(path, method, **headers)
 
     def test_every_path_gives_the_same(self):
-        paths = set(tlog.public_paths(self.size))
+        paths = set(c2sp.public_paths(self.size))
         for folder, _, names in os.walk(os.path.join(self.cell.path, "ledger")):  # partials of earlier checkpoints too
             paths |= {os.path.relpath(os.path.join(folder, name), os.path.join(self.cell.path, "ledger")) for name in names}
-        self.assertGreater(len(paths), len(tlog.public_paths(self.size)) + 4)
+        self.assertGreater(len(paths), len(c2sp.public_paths(self.size)) + 4)
         for path in sorted(paths):
             ours, theirs = self.both(path)
             with open(os.path.join(self.cell.path, "ledger", path), "rb") as f:
@@ -132,7 +132,7 @@ class Static(harness.ServedTest):
                 self.assertEqual(web.get(path, If_None_Match=tag).status, 304)
                 packed = web.get(path, Accept_Encoding="gzip")
                 self.assertEqual(packed.headers["Content-Encoding"], "gzip" if "entries" in path else None, path)
-                plain = tlog.gzip.decompress(packed.body) if "entries" in path else packed.body
+                plain = c2sp.gzip.decompress(packed.body) if "entries" in path else packed.body
                 self.assertEqual(plain, whole.body)
 
     def test_no_other_path(self):
@@ -157,7 +157,7 @@ class Static(harness.ServedTest):
 
     def test_a_client_and_the_verifier_see_the_same(self):
         for web in (self.ours, self.theirs):
-            log = tlog.Log(web, self.vkey)
+            log = c2sp.Log(web, self.vkey)
             self.assertEqual(log.update().size, self.size)
             self.assertEqual(sum(1 for _ in log.entries(self.size)), self.size)
         # Without rows: not examined, exit 2. With the cell's rows: what the entries and rows say is decided.
@@ -169,7 +169,7 @@ class Static(harness.ServedTest):
             self.assertEqual(told[1].stderr.replace(self.url, self.cell.url), told[0].stderr)
 
     def test_z_copied_again_it_goes_on(self):
-        log = tlog.Log(self.theirs, self.vkey)
+        log = c2sp.Log(self.theirs, self.vkey)
         before = log.update().size
         for row in self.people[:30]:
             self.home("GET", self.cell.records_path(row["bioguide_id"]))
@@ -177,7 +177,7 @@ class Static(harness.ServedTest):
         self.copy()
         self.assertEqual(log.update().size, size)
         self.assertGreater(size, before)
-        for path in tlog.public_paths(size):
+        for path in c2sp.public_paths(size):
             ours, theirs = self.both(path)
             self.assertEqual((theirs.status, theirs.body), (200, ours.body), path)
 

@@ -1,4 +1,4 @@
-"""Clients that share no code with bourn read its log: one written from the C2SP specifications (tlog.py), and Go's
+"""Clients that share no code with bourn read its log: one written from the C2SP specifications (c2sp.py), and Go's
 golang.org/x/mod/sumdb. Over the files of the published vectors at every size where something changes, over a cell that grows
 meanwhile, and over logs that were tampered with, which must not go through."""
 
@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 import harness
-import tlog
+import c2sp
 
 SIZES = (1, 2, 3, 255, 256, 257, 65535, 65536, 65537, 70000)
 ROOTS = {3: "cuDRdZjUDBQ/FOv7BeLFxN3Wvr8WXzVpRDrEaViH0wI=", 256: "1WpOHKSIeSyDfM1/qYXrqmfDXBe25wuAzTG+z62FGxc=",
@@ -60,7 +60,7 @@ class Vectors(Tlog):
         cls.path = os.path.join(cls.tmp, "events")
         os.mkdir(cls.path)
         cls.vkey = harness.run("event_log", cls.path, *map(str, SIZES)).stdout.strip()
-        cls.folder = tlog.Folder(os.path.join(cls.path, "ledger"))
+        cls.folder = c2sp.Folder(os.path.join(cls.path, "ledger"))
 
     def note(self, size):
         with open(os.path.join(self.path, f"checkpoint.{size}"), "rb") as f:
@@ -73,21 +73,21 @@ class Vectors(Tlog):
             self.assertEqual(self.note(70000).rstrip(b"\n"), b"\n".join(f.read().split(b"\n")[:5]))
 
     def test_the_files_are_those_of_every_published_size(self):
-        want = {path for size in SIZES for path in tlog.public_paths(size)}
+        want = {path for size in SIZES for path in c2sp.public_paths(size)}
         found = {os.path.relpath(os.path.join(folder, name), self.folder.path)
                  for folder, _, names in os.walk(self.folder.path) for name in names}
         self.assertEqual(found, want)
         for size in SIZES:
-            for level, n, width in tlog.tiles_of(size):
-                self.assertEqual(len(self.folder.get(tlog.tile_path(level, n, width)).body), 32 * width)
+            for level, n, width in c2sp.tiles_of(size):
+                self.assertEqual(len(self.folder.get(c2sp.tile_path(level, n, width)).body), 32 * width)
 
     def test_every_size_from_its_tiles(self):
-        log, checkpoints = tlog.Log(self.folder, self.vkey), {}
-        self.assertEqual(log.root(0), tlog.hashlib.sha256(b"").digest())
+        log, checkpoints = c2sp.Log(self.folder, self.vkey), {}
+        self.assertEqual(log.root(0), c2sp.hashlib.sha256(b"").digest())
         for size in SIZES:
-            note = tlog.open_checkpoint(self.note(size), log.verifier)
+            note = c2sp.open_checkpoint(self.note(size), log.verifier)
             self.assertEqual((note.origin, note.size), ("cn.example/ledger", size))
-            fresh = tlog.Log(self.folder, self.vkey)  # reads nothing but the tiles of this very size
+            fresh = c2sp.Log(self.folder, self.vkey)  # reads nothing but the tiles of this very size
             self.assertEqual(fresh.root(size), note.root)
             if size in ROOTS:
                 self.assertEqual(base64.b64encode(note.root).decode(), ROOTS[size])
@@ -98,13 +98,13 @@ class Vectors(Tlog):
                     self.assertEqual(fresh.bundle(index // 256, size)[index % 256], b"event %d" % index)
                     for i in range(len(proof)):  # a proof with one hash altered leads elsewhere
                         bad = proof[:i] + [bytes(32)] + proof[i + 1:]
-                        self.assertNotEqual(tlog.included(index, size, tlog.leaf(b"event %d" % index), bad), note.root)
+                        self.assertNotEqual(c2sp.included(index, size, c2sp.leaf(b"event %d" % index), bad), note.root)
             for old in (s for s in SIZES if s <= size):
-                proof = tlog.subproof(old, 0, size, fresh.subtree(size))
-                self.assertEqual(tlog.consistent(old, checkpoints[old].root, size, proof), (checkpoints[old].root, note.root))
+                proof = c2sp.subproof(old, 0, size, fresh.subtree(size))
+                self.assertEqual(c2sp.consistent(old, checkpoints[old].root, size, proof), (checkpoints[old].root, note.root))
 
     def test_every_entry_of_70000(self):
-        log = tlog.Log(self.folder, self.vkey)
+        log = c2sp.Log(self.folder, self.vkey)
         for i, entry in enumerate(log.entries(70000)):
             self.assertEqual(entry, b"event %d" % i)
         self.assertEqual(i, 69999)
@@ -136,8 +136,8 @@ class Vectors(Tlog):
         for name, at in (("checkpoint", 20), ("checkpoint", 150), ("tile/0/000", 31), ("tile/0/273.p/112", 32 * 111), ("tile/1/000", 0),
                          ("tile/2/000.p/1", 5), ("tile/entries/001", 7), ("tile/entries/273.p/112", 9)):
             copy = altered(name, at)
-            log = tlog.Log(tlog.Folder(copy), self.vkey)
-            with self.assertRaises((tlog.Wrong, ValueError), msg=name):
+            log = c2sp.Log(c2sp.Folder(copy), self.vkey)
+            with self.assertRaises((c2sp.Wrong, ValueError), msg=name):
                 size = log.update().size
                 sum(1 for _ in log.entries(size))
             self.go(copy, self.vkey, check=1)
@@ -167,8 +167,8 @@ class Growing(Tlog):
         connection.close()
 
     def test_followed_while_it_grows(self):
-        web = tlog.Web(self.cell.url + "/ledger")
-        log, sizes, read = tlog.Log(web, self.vkey), [], 0
+        web = c2sp.Web(self.cell.url + "/ledger")
+        log, sizes, read = c2sp.Log(web, self.vkey), [], 0
         while len(set(sizes)) < 8 or sizes[-1] < 600:
             self.grow(90)
             size = log.update().size  # consistent with the one before
@@ -200,8 +200,8 @@ class Growing(Tlog):
         other = harness.Cell(self.tmp, name="other")
         with open(other.vkey) as f:
             vkey = f.read().strip()
-        with self.assertRaises(tlog.Wrong):
-            tlog.Log(tlog.Folder(os.path.join(self.cell.path, "ledger")), vkey).checkpoint()
+        with self.assertRaises(c2sp.Wrong):
+            c2sp.Log(c2sp.Folder(os.path.join(self.cell.path, "ledger")), vkey).checkpoint()
 
 
 if __name__ == "__main__":

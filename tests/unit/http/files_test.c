@@ -93,7 +93,7 @@ static int start(void **state)
     sent = 0;
     buf_init(&f.scratch, PROBLEM_MISSING_BYTES_MAX + 8192);
     buf_init(&answered, sizeof big);
-    return files_new(&f.files);
+    return files_new(&f.files) == BOURN_OK ? 0 : -1;
 }
 
 static int stop(void **state)
@@ -131,6 +131,7 @@ static void others_never(void **state)
         assert_int_equal(answer.status, 404);
         assert_string_equal(header("Cache-Control"), "no-store");
         assert_true(get("tile/entries/003", "", false, 200, 0, 100)); /* vault does not call it immutable */
+        assert_string_equal(header("Cache-Control"), "no-store");
         assert_true(get("tile/entries/004", "tok", false, 200, 1,
                         100)); /* who sent a token may see more than others */
     }
