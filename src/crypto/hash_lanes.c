@@ -26,9 +26,12 @@ static const uint32_t K[64] = {
 
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")
-#define WIDE __attribute__((target("avx512f")))
 #else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
+#if defined(__clang__) || defined(__OPTIMIZE__)
+#define WIDE __attribute__((target("avx512f")))
+#else
 #define WIDE __attribute__((target("avx512f"), optimize("O2"))) /* in debug builds too */
 #endif
 #define ROTR(x, n) ((x) >> (n) | (x) << (32 - (n)))
