@@ -124,7 +124,7 @@ class Log(harness.ServedTest):
                      ("--nonsense",), ("second",)):
             harness.run("bourn", "log", url, *args, check=64)
         harness.run("bourn", "log", check=64)
-        self.assertIn("malformed checkpoint", harness.run("bourn", "log", url, "--key", other.vkey, check=1).stderr)
+        self.assertIn("its origin is not the name of the log's key", harness.run("bourn", "log", url, "--key", other.vkey, check=1).stderr)
         self.assertIn("in front of /checkpoint", harness.run("bourn", "log", self.cell.url + "/nothing", check=1).stderr)
         harness.run("bourn", "log", "http://127.0.0.1:1/ledger", check=69)
         harness.run("bourn", "log", "ftp://127.0.0.1/ledger", check=1)
