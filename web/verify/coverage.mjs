@@ -18,13 +18,14 @@ export class Coverage {
     this.evidence = { opened: 0, erased: 0, refused: 0, withheld: 0 };
   }
 
-  /** A row of a disclosure, with the gate's answer. */
-  disclosed({ entry, world }, answer) {
+  /** A row of a disclosure, by the bases that it names. */
+  disclosed({ entry, world }, row, person) {
     this.disclosures++;
     if (entry.destination !== world.genesis.domicile) this.transfers++;
-    for (const b of answer.bases) {
+    for (const b of row.bases) {
       this.byGrade[GRADES[b.grade]]++;
-      if (b.grade === GRADE.subject && VOUCHERS[b.voucher]) this.byVoucher[VOUCHERS[b.voucher]]++;
+      const consent = b.grade === GRADE.subject && person.consents.find((c) => c.index === b.index);
+      if (consent && VOUCHERS[consent.voucher]) this.byVoucher[VOUCHERS[consent.voucher]]++;
     }
   }
 

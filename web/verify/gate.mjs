@@ -11,7 +11,7 @@ const NEEDS = {
 /**
  * One question:
  *   operation, at (index), time, domicile, destination, purpose, collection (name or undefined), sensitive,
- *   party {index, ended, rights, purposes: Map(term, ground or null)}, consents [consent], packs [pack]
+ *   party {index, ended (index or null), rights, purposes: Map(term, ground or null)}, consents [consent], packs [pack]
  * A consent: index, grade, voucher, purposes, recipients, destinations, collections, issued, expires, withdrawnAt or null.
  * The answer: {verdict: "allow" | "deny" | "needs_human", code, bases: [{grade, index, voucher}], clause, rule}, clause
  * and rule being those of the first rule that is not satisfied.
@@ -20,7 +20,7 @@ export function decide(q) {
   if (q.operation === OPERATION.self) return { verdict: "allow", code: "ok", bases: [{ grade: GRADE.self, index: 0 }] };
   const right = NEEDS[q.operation];
   if (!right || !(q.party.rights & right)) return refusal("right_missing", "C2");
-  if (q.party.ended) return refusal("party_ended", "C2");
+  if (q.party.ended !== null) return refusal("party_ended", "C2");
   if (!q.party.purposes.has(q.purpose)) return refusal("purpose_undeclared", "C4");
   return byRules(q);
 }

@@ -197,18 +197,18 @@ export class Replay {
       operation: OPERATION.evidence, at: index, time, domicile: this.world.genesis.domicile, destination: party.jurisdiction,
       purpose: asks.purpose, collection: undefined, sensitive: false, consents: person.consents,
       packs: this.world.packsAt(index, time).map((p) => p.pack),
-      party: { index: party.index, ended: party.ended !== null, rights: party.rights, purposes: party.purposes },
+      party,
     }).verdict === "allow";
   }
 
   report(error) {
     const { tally, checkpoint } = this;
     const missing = !this.rowsGiven ? "rows were not given" : !this.evidenceGiven ? "evidence was not given" : "evidence was not opened";
-    const clauses = tally.verdicts({ stopped: error !== null, heads: this.heads.length, layers: missing });
+    const clauses = tally.verdicts({ stopped: error !== null, heads: this.tree.heads, layers: missing });
     const undecided = error !== null || clauses.some((c) => c.not_examined || c.unpinned);
     return {
       exit: tally.total ? 1 : undecided ? 2 : 0,
-      checkpoint: checkpoint ? { origin: checkpoint.origin, size: checkpoint.size, root: toBase64(checkpoint.root), earlier_heads: this.heads.length } : null,
+      checkpoint: checkpoint ? { origin: checkpoint.origin, size: checkpoint.size, root: toBase64(checkpoint.root), earlier_heads: this.tree.heads } : null,
       clauses, violations_total: tally.total, violations: tally.trim(), coverage: this.coverage.report(this, this.pins), error,
     };
   }

@@ -9,6 +9,7 @@ import { Refused } from "./world.mjs";
 const STATEMENT_AGE_S = 604800, CONSENT_S = 50 * 366 * 86400;
 const COPY_AGE_S = 86400, COPY_AHEAD_S = 900;
 const NOWHERE = 1e9; // the place of collections that were never declared: behind all
+const NOBODY = { index: -1, ended: null, rights: 0, purposes: new Map() }; // a party that does not exist
 const DECIDED = { [KIND.stored]: OPERATION.write, [KIND.deleted]: OPERATION.delete, [KIND.disclosed]: 0 };
 
 /** Goes through the group of rows of `step` (see replay.mjs), and calls evidence(row, person) for each that commits to it. */
@@ -39,7 +40,7 @@ export async function replayRows(step, group) {
   }
   if (cut) return;
   if (n !== entry.count) find("K3", `it counts ${entry.count} people and has ${n} rows`);
-  else if (!equal(edge.root(), entry.root)) find("S1", "its rows are not those it commits to");
+  if (!equal(edge.root(), entry.root)) find("S1", "its rows are not those it commits to");
 }
 
 async function replayRow(step, row, n) {
@@ -67,7 +68,7 @@ function check(step, row, person) {
   if (entry.kind === KIND.key) checkVoucher(step, row.voucher);
   if (entry.kind === KIND.consent) checkConsent(step, row);
   if (entry.kind === KIND.exported) replayCopy(step, row, person);
-  if (entry.kind in DECIDED && step.party) checkDecision(step, row, person);
+  if (entry.kind in DECIDED) checkDecision(step, row, person);
   if (row.stored) row.stored.forEach((x) => store(step, person, x));
   if (row.records) checkRecords(step, row, person);
 }
@@ -113,14 +114,14 @@ function checkDecision(step, row, person) {
   const { replay, index, entry, world, party, find } = step;
   const operation = DECIDED[entry.kind] || entry.operation;
   const answer = decide({
-    operation, at: index, time: entry.time, domicile: world.genesis.domicile, destination: entry.destination, purpose: entry.purpose,
+    operation, at: index, time: entry.time, domicile: world.genesis.domicile, destination: party?.jurisdiction ?? entry.destination, purpose: entry.purpose,
     collection: entry.collection, sensitive: step.schema?.sensitive, consents: person.consents, packs: step.packs.map((p) => p.pack),
-    party: { index: party.index, ended: party.ended !== null, rights: party.rights, purposes: party.purposes },
+    party: party ?? NOBODY,
   });
   if (answer.verdict !== "allow") find(replay.clauseOf(answer.clause), `the gate refuses it: ${answer.code}${answer.rule ? ` (rule ${answer.rule})` : ""}`);
   else if (!(answer.bases.length === row.bases.length && answer.bases.every((b, i) => b.grade === row.bases[i].grade && b.index === row.bases[i].index)))
     find("C3", "its row names other bases than the gate's");
-  if (entry.kind === KIND.disclosed) replay.coverage.disclosed(step, answer, row);
+  if (entry.kind === KIND.disclosed) replay.coverage.disclosed(step, row, person);
 }
 
 function orderOf(step) {
@@ -137,19 +138,18 @@ function store(step, person, x) {
 
 function checkRecords(step, row, person) {
   const { entry, find } = step;
-  if (entry.kind === KIND.disclosed && entry.operation === OPERATION.evidence) return find("C4", "records are disclosed as evidence");
   const records = person.recordsOf(orderOf(step));
   for (const x of row.records) {
     const r = records.get(x.id);
-    if (!r || !r.living || r.version !== x.version) {
+    if (!r || !r.living || r.version !== x.version)
       find("S1", `version ${x.version} of record ${x.id} ${!r ? "was never stored" : r.living ? "is not the last one" : "was deleted"}`);
-      continue;
-    }
+    if (!r) continue;
     if (entry.kind === KIND.expired) {
       if (entry.time < r.end) find("S1", `record ${x.id} expires before its retention is over`);
     } else if (entry.kind !== KIND.deleted && entry.time >= r.end) find("K1", `record ${x.id} is disclosed after its retention`);
     if (entry.kind === KIND.deleted || entry.kind === KIND.expired) r.living = false;
   }
+  if (entry.kind === KIND.disclosed && entry.operation === OPERATION.evidence) find("C4", "records are disclosed as evidence");
 }
 
 /** A page of a person's own copy. */

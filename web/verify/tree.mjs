@@ -1,5 +1,4 @@
 // The tree of RFC 6962 with SHA-256, and how C2SP tlog-tiles names its tiles.
-import { equal } from "./bytes.mjs";
 import { sha256 } from "./sha256.mjs";
 
 const LEAF = Uint8Array.of(0), NODE = Uint8Array.of(1);
@@ -39,10 +38,3 @@ export function tileNumber(n) {
   for (n = Math.floor(n / 1000); n > 0; n = Math.floor(n / 1000)) out = `x${String(n % 1000).padStart(3, "0")}/${out}`;
   return out;
 }
-
-/** Hashes of a tile as its bytes hold them, compared with what was computed: the first that differs, or -1. */
-export function firstDifference(tile, hashes) {
-  for (let i = 0; i < hashes.length; i++) if (!equal(tile.subarray(32 * i, 32 * i + 32), hashes[i])) return i;
-  return -1;
-}
-
