@@ -41,8 +41,10 @@ export async function* verify({ source, key, heads = [], pins = [], keep = null 
   } catch (e) {
     if (!(e instanceof Unreadable || e instanceof NewerFormat)) throw e;
     error = e.message;
+  } finally {
+    await evidence?.close();
   }
-  replay.settle();
+  if (error === null) replay.settle();
   yield { report: replay.report(error), checkpoint: replay.checkpoint?.bytes ?? null };
 }
 
@@ -63,7 +65,7 @@ async function* steps(replay) {
   for (const head of replay.heads) if (head.size === 0) replay.tree.checkHead(head);
   yield* upTo(replay, replay.checkpoint);
   if (replay.source.live) yield* goOn(replay);
-  if (replay.evidenceGiven) await replay.items.close();
+  if (replay.evidenceGiven) await replay.items.end();
 }
 
 async function* upTo(replay, checkpoint) {

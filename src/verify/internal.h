@@ -43,6 +43,8 @@ struct evidence_reader {
 };
 enum bourn_err evidence_open(struct evidence_reader *r, const struct verify_options *o) BOURN_MUST_USE;
 void evidence_close(struct evidence_reader *r);
+/* What nobody asked for has to be well-formed and in order too: else things may only seem to be missing. */
+enum bourn_err evidence_end(struct evidence_reader *r) BOURN_MUST_USE;
 /* The item of this row; *found false if there is none. Slices live until the next call. Rows must be asked
  * for in ascending order. */
 enum bourn_err evidence_find(struct evidence_reader *r, struct source *s, uint64_t index, uint64_t size,
@@ -60,6 +62,7 @@ struct own_copy {   /* the person's last one, as far as it has come */
     uint64_t key, issued;
     uint64_t collection, id; /* of its last record; a collection by the index of its first entry */
 };
+enum { CLOSED_KINDS = 3 }; /* key, consent, exported: their rows commit to evidence */
 struct subject {
     struct person person;
     char domicile[2];
@@ -72,7 +75,7 @@ struct subject {
     uint64_t refused, refused_at;
     uint64_t erased_evidence; /* rows whose evidence died, told by the server */
     bool claimed_erased;
-    uint32_t undecided; /* clauses that those rows would speak for */
+    uint32_t closed[CLOSED_KINDS]; /* how many of those rows there are of each kind (closed_kind) */
 };
 struct people {
     struct subject **slot;
@@ -122,6 +125,7 @@ struct replay {
 
 /* Findings (clauses.c). `speaks` tables: the clauses that a kind's entry, rows and evidence speak for. */
 enum layer { LAYER_ENTRY, LAYER_ROWS, LAYER_EVIDENCE };
+extern const uint32_t closed_kind[CLOSED_KINDS];
 uint32_t clauses_of(uint32_t kind, enum layer layer); /* bits */
 bool clauses_gated(uint32_t kind);                    /* the gate decides the rows of this kind */
 enum verify_clause clause_named(const char *id, size_t n, enum verify_clause otherwise);

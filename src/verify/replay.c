@@ -98,6 +98,14 @@ static bool is_finding(enum bourn_err err)
     return err == BOURN_E_CONFLICT || err == BOURN_E_FORMAT || err == BOURN_E_LIMIT;
 }
 
+/* Without a genesis there is neither a country nor a delay: what follows cannot be decided. */
+static enum bourn_err check_begun(const struct replay *v)
+{
+    return world_origin(v->world).p ? BOURN_OK
+                                    : err_set(BOURN_E_UNAVAILABLE, "the log does not begin with a genesis: "
+                                                                   "nothing in it can be decided");
+}
+
 static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct slice group)
 {
     struct merkle_hash leaf;
@@ -116,7 +124,7 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
     err = entry_decode(bytes, &v->entry_arena, &e);
     if (is_finding(err)) {
         finding(v, CLAUSE_V3, "it is not a well-formed entry: %s", err_text());
-        return BOURN_OK;
+        return check_begun(v);
     }
     if (err == BOURN_OK && e.kind == ENTRY_GENESIS && e.format > FORMAT_VERSION)
         err = err_set(BOURN_E_UNAVAILABLE, "the log has format version %llu: use a newer verifier",
@@ -126,6 +134,9 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
     if (is_finding(err))
         finding(v, clause_named(clause, strlen(clause), CLAUSE_V3), "%s", err_text());
     else if (err != BOURN_OK)
+        return err;
+    err = check_begun(v);
+    if (err != BOURN_OK)
         return err;
     if (v->index == 0)
         check_genesis(v);
@@ -233,12 +244,20 @@ static enum bourn_err catch_up(struct replay *v)
     return err;
 }
 
-static void add_erased(struct replay *v, const struct subject *s, uint64_t n)
+/* Counts each row that stayed closed for the clauses that its evidence would speak for. */
+static void count_closed(struct replay *v, const struct subject *s)
 {
-    v->rep->evidence_erased += n;
-    for (unsigned c = 0; c < VERIFY_CLAUSES; c++)
-        if (s->undecided & BIT(c))
-            v->rep->count[c].erased[s->person.erased_by & 3] += n;
+    for (unsigned k = 0; k < CLOSED_KINDS; k++) {
+        uint32_t clauses = clauses_of(closed_kind[k], LAYER_EVIDENCE);
+        for (unsigned c = 0; c < VERIFY_CLAUSES; c++) {
+            if (!(clauses & BIT(c)))
+                continue;
+            if (s->person.erased)
+                v->rep->count[c].erased[s->person.erased_by & 3] += s->closed[k];
+            else
+                v->rep->count[c].not_examined += s->closed[k];
+        }
+    }
 }
 
 /* Evidence that stayed closed: gone with the person, refused by right, or withheld. */
@@ -250,8 +269,9 @@ static void settle_people(struct replay *v)
         const struct subject *s = v->people.slot[i];
         if (!s || !(s->missing + s->refused))
             continue;
+        count_closed(v, s);
         if (s->person.erased) {
-            add_erased(v, s, s->missing + s->refused);
+            r->evidence_erased += s->missing + s->refused;
             continue;
         }
         r->evidence_missing += s->missing;
@@ -264,7 +284,6 @@ static void settle_people(struct replay *v)
             finding_at(v, CLAUSE_V3, false, s->refused_at,
                        "evidence is refused (%llu rows) where the gate allows it",
                        (unsigned long long)s->refused);
-        clauses_count(v, s->undecided, COUNT_NOT_EXAMINED);
     }
 }
 
@@ -317,6 +336,7 @@ static enum bourn_err replay(struct replay *v)
     check_heads(v, 0);
     TRY(replay_to(v, &cp));
     TRY(catch_up(v));
+    TRY(evidence_end(&v->evidence));
     if (v->o->save_head && v->rep->count[CLAUSE_S1].violated + v->rep->count[CLAUSE_V1].violated == 0)
         buf_put_slice(v->o->save_head, buf_slice(&v->note));
 out:

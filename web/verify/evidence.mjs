@@ -63,8 +63,12 @@ export class SavedEvidence extends Items {
     return item;
   }
 
-  /** What is left has to be well-formed too. */
   async close() {
+    await this.chunks.return?.();
+  }
+
+  /** What is left has to be well-formed too. */
+  async end() {
     for (;;) {
       this.next = null;
       await this.fill();
@@ -107,6 +111,10 @@ export class AskedEvidence extends Items {
     const item = this.next;
     this.next = null;
     return item;
+  }
+
+  async end() {
+    while (this.held.length) this.parse();
   }
 
   async close() {}

@@ -1,9 +1,10 @@
 // Entries, rows and evidence: docs/formats/ledger.cddl as tables, and one reader that goes by them.
-import { refuse } from "./bytes.mjs";
+import { refuse, toHex } from "./bytes.mjs";
 import { Reader } from "./cbor.mjs";
 
 const SECONDS_MAX = 253402300799; // the year 9999
 const ENTRY_BYTES_MAX = 65535;
+const KIND_MAX = 0xffffffff;
 
 export const KIND = {
   genesis: 1, policy: 2, collection: 3, config: 4, party: 5, notice: 6, enrolled: 7, key: 8, consent: 9, withdrawn: 10,
@@ -59,11 +60,11 @@ const field = tuple({ name, type: uint(1, 7), flags: uint(0, 7) });
 const isLine = text(1, 4096);
 
 const ENTRY_KEYS = {
-  1: ["kind", uint(1)], 2: ["time", seconds], 3: ["salt", bytes16], 4: ["count", any], 5: ["root", hash],
+  1: ["kind", uint(1, KIND_MAX)], 2: ["time", seconds], 3: ["salt", bytes16], 4: ["count", any], 5: ["root", hash],
   6: ["party", any], 7: ["purpose", term], 8: ["collection", name], 9: ["destination", country],
   10: ["policy", list(0, 32, any, ascending)], 11: ["operation", uint(1, 6)], 12: ["code", name], 13: ["name", name],
   14: ["legalName", isLine], 15: ["contact", text(0, 4096)], 16: ["jurisdiction", country], 17: ["partyKind", name],
-  18: ["keys", list(0, 16, hash)], 19: ["rights", uint(0, 255)],
+  18: ["keys", list(0, 16, hash, { once: toHex })], 19: ["rights", uint(0, 255)],
   20: ["purposes", list(0, 16, tuple({ purpose: term, ground: orNull(term) }), { once: (p) => p.purpose })],
   21: ["ends", any], 22: ["origin", text(1, 255)], 23: ["domicile", country], 24: ["delay", any], 25: ["format", uint(1)],
   26: ["yaml", (r) => r.text(1, 49152)], 27: ["rules", (r) => r.byteString(1, 65535)],
@@ -136,7 +137,7 @@ function checkUnknown(bytes) {
   r.map((key) => {
     if (key <= 3 ? key !== expected : expected <= 3) refuse("an entry that does not begin with kind, time and salt");
     expected++;
-    if (key === 1) r.uint(1);
+    if (key === 1) r.uint(1, KIND_MAX);
     else if (key === 2) seconds(r);
     else if (key === 3) bytes16(r);
     else r.skip();
@@ -149,7 +150,7 @@ function checkUnknown(bytes) {
 function kindOf(bytes) {
   const r = new Reader(bytes);
   const n = r.head(5);
-  return n > 0 && r.peek() === 0 && r.uint() === 1 && r.peek() === 0 ? r.uint() : 0;
+  return n > 0 && r.peek() === 0 && r.uint() === 1 && r.peek() === 0 ? r.uint(1, KIND_MAX) : 0;
 }
 
 export function decodeEntry(bytes) {

@@ -2,6 +2,9 @@
 import { GRADE, KIND, VOUCHER } from "./grammar.mjs";
 import { Refused } from "./world.mjs";
 
+/** The place of collections that were never declared: behind all, and no part of a copy. */
+export const NOWHERE = 1e9;
+
 const KEYS_MAX = 32, CONSENTS_MAX = 256;
 
 function must(condition, clause, sentence) {
@@ -17,6 +20,7 @@ export class Person {
     this.consents = [];
     this.records = new Map(); // order of the collection: Map of id: {version, living, end}
     this.copy = null; // {index, key, issued, order, id}: where the person's last copy stands
+    this.used = new Set(); // ids of statements and hashes of codes
     this.closed = null; // evidence that was not opened, see unopened()
   }
 
@@ -80,7 +84,7 @@ export class Person {
   livingBetween(time, from, to) {
     let n = 0;
     for (const [order, map] of this.records)
-      for (const [id, r] of map)
+      if (order !== NOWHERE) for (const [id, r] of map)
         if (r.living && time < r.end && isBehind(order, id, from) && !isBehind(order, id, to)) n++;
     return n;
   }

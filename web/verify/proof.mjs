@@ -9,32 +9,24 @@ const DOMAIN = utf8("bourn evidence v1\n");
 const KEY_SKEW_S = 900;
 
 const KINDS = {
-  [KIND.consent]: { kind: 1, doubt: "S3", read: readConsent, malformed: "C3", check: checkConsent },
+  [KIND.consent]: { kind: 1, doubt: "S3", signed: checkConsentSignature, read: readConsent, malformed: "C3", check: checkConsent },
   [KIND.key]: { kind: 2, doubt: "C2", read: readKey, malformed: "C2", check: checkKey },
   [KIND.exported]: { kind: 3, doubt: "C2", read: readCopy, malformed: "C3", check: checkCopy },
 };
 
-/** What statements were used: each once for ever. */
-export class Used {
-  constructor() {
-    this.consents = new Set();
-    this.copies = new Set();
-    this.codes = new Set();
-  }
-  /** Whether this is the first time. */
-  static once(set, bytes) {
-    const key = toHex(bytes);
-    if (set.has(key)) return false;
-    return !!set.add(key);
-  }
+/** Whether this person used these bytes (the id of a statement, the hash of a code) for the first time. */
+function once(person, bytes) {
+  const key = toHex(bytes);
+  if (person.used.has(key)) return false;
+  return !!person.used.add(key);
 }
 
 /**
- * Holds opened evidence against its row. `x`: {index, entry, row, person, world, used, find(clause, sentence)}.
+ * Holds opened evidence against its row. `x`: {index, entry, row, person, world, find(clause, sentence)}.
  */
 export async function checkEvidence(x, item) {
   const k = KINDS[x.entry.kind];
-  if (!equal(hmacSha256(item.salt, DOMAIN, item.evidence), x.row.evidence)) return x.find(k.doubt, "the evidence is not what the row commits to");
+  if (!equal(hmacSha256(item.salt, DOMAIN, item.evidence), x.row.evidence)) x.find(k.doubt, "the evidence is not what the row commits to");
   let evidence;
   try {
     evidence = decodeEvidence(item.evidence);
@@ -43,6 +35,7 @@ export async function checkEvidence(x, item) {
     return x.find(k.doubt, `the evidence is malformed: ${e.message}`);
   }
   if (evidence.kind !== k.kind) return x.find(k.doubt, "the evidence is of another kind");
+  if (k.signed) await k.signed(x, evidence);
   let statement;
   try {
     statement = k.read(evidence.statement);
@@ -55,9 +48,8 @@ export async function checkEvidence(x, item) {
 
 const sameSet = (a, b) => a.length === b.length && a.every((v) => b.includes(v));
 
-async function checkConsent(x, evidence, s) {
+function checkConsent(x, evidence, s) {
   const { row, world, find } = x, genesis = world.genesis;
-  await checkConsentSignature(x, evidence);
   if (s.origin !== genesis.origin) find("C3", "the statement was made for another cell");
   if (!equal(s.pii_principal_id, row.label)) find("C3", "the statement is another person's");
   const c = s.pii_controllers[0];
@@ -71,7 +63,7 @@ async function checkConsent(x, evidence, s) {
   const n = world.notices.get(row.notice), said = s.privacy_notice;
   if (!n || n.name !== said.name || n.version !== said.version || n.language !== said.language || !equal(n.hash, said.hash))
     find("K5", "the notice differs from that of the statement");
-  if (!Used.once(x.used.consents, s.record_id)) find("H1", "the statement was used before: one is accepted once for ever");
+  if (!once(x.person, s.record_id)) find("H1", "the statement was used before: one is accepted once for ever");
 }
 
 function checkRecipients({ row, world, find }, s) {
@@ -95,7 +87,7 @@ async function checkConsentSignature({ row, person, find }, { statement, signatu
   const key = person.liveKey(row.key);
   if (!signature) find("S3", "a signed consent without a signature");
   else if (!key) find("S3", `key ${row.key} is no living key of this person`);
-  else if (!key.publicKey || !equal(key.publicKey, publicKey)) find("S3", `it was signed by another key than key ${row.key}`);
+  else if (key.publicKey && !equal(key.publicKey, publicKey)) find("S3", `it was signed by another key than key ${row.key}`);
   else if (!(await verifyStatement(statement, signature, publicKey))) find("S3", "the signature is not good");
 }
 
@@ -108,18 +100,17 @@ async function checkKey(x, evidence, s) {
   if (s.origin !== world.genesis.origin) find("C2", "the proof of possession was made for another cell");
   if (!equal(s.pii_principal_id, row.label)) find("C2", "the proof of possession is another person's");
   if (Math.abs(s.event_time - entry.time) > KEY_SKEW_S) find("C2", "the proof of possession is of another time");
-  if (!Used.once(x.used.codes, s.enrolment_code_hash)) find("C2", "the enrolment code was used before");
+  if (!once(person, s.enrolment_code_hash)) find("C2", "the enrolment code was used before");
   const key = row.action === 3 ? null : person.keys.find((k) => k.index === x.index);
   if (key && good) key.publicKey = publicKey;
 }
 
-async function checkCopy(x, evidence, s) {
-  const { row, person, world, find } = x;
+async function checkCopy({ row, person, world, find }, { statement, signature, publicKey }, s) {
   const key = person.liveKey(row.key);
-  if (!key || !key.publicKey || !equal(key.publicKey, evidence.publicKey)) find("C2", `the copy was asked for by another key than key ${row.key}`);
-  else if (!(await verifyStatement(evidence.statement, evidence.signature, evidence.publicKey))) find("C2", "the person did not ask for this copy");
+  if (key?.publicKey && !equal(key.publicKey, publicKey)) find("C2", `the copy was asked for by another key than key ${row.key}`);
+  else if (!(await verifyStatement(statement, signature, publicKey))) find("C2", "the person did not ask for this copy");
   if (s.origin !== world.genesis.origin) find("C3", "the copy was asked for at another cell");
   if (!equal(s.pii_principal_id, row.label)) find("C3", "the copy was asked for by another person");
   if (s.event_time !== row.issued) find("C3", "the time of the request differs from that of the statement");
-  if (!Used.once(x.used.copies, s.record_id)) find("C3", "the statement was used before: one is accepted once for ever");
+  if (!once(person, s.record_id)) find("C3", "the statement was used before: one is accepted once for ever");
 }

@@ -4,7 +4,7 @@ import { BY_GATE, SPEAKS, Tally } from "./clauses.mjs";
 import { Coverage } from "./coverage.mjs";
 import { decide } from "./gate.mjs";
 import { decodeEntry, ERASED, hasRows, KIND, OPENED, OPERATION, RIGHT, UnknownKind } from "./grammar.mjs";
-import { checkEvidence, Used } from "./proof.mjs";
+import { checkEvidence } from "./proof.mjs";
 import { replayRows } from "./rows.mjs";
 import { Tree } from "./tiles.mjs";
 import { TILE_WIDTH } from "./tree.mjs";
@@ -24,7 +24,6 @@ export class Replay {
     this.tally = new Tally();
     this.world = new World();
     this.people = new Map();
-    this.used = new Used();
     this.coverage = new Coverage();
     this.tree = new Tree(this);
     this.rowsGiven = !!source.rows;
@@ -74,8 +73,9 @@ export class Replay {
     } catch (e) {
       if (e instanceof UnknownKind) throw new Unreadable(`entry ${index}: ${e.message}`);
       if (!(e instanceof Malformed)) throw e;
-      this.tally.count(["V3"], "examined");
-      return find("V3", `it is not a well-formed entry: ${e.message}`);
+      find("V3", `it is not a well-formed entry: ${e.message}`);
+      if (!this.world.genesis) throw new Unreadable("the log does not begin with a genesis: nothing in it can be decided");
+      return;
     }
     const { world } = this;
     if (entry.kind === KIND.genesis && index === 0) this.checkGenesis(entry, find);
@@ -86,7 +86,7 @@ export class Replay {
       if (!(e instanceof Refused)) throw e;
       find(e.clause, e.message);
     }
-    if (!world.genesis) return;
+    if (!world.genesis) throw new Unreadable("the log does not begin with a genesis: nothing in it can be decided");
     const step = this.step(index, entry, find);
     this.checkParty(step);
     if (DECIDED.has(entry.kind)) this.checkDecided(step);
@@ -141,6 +141,7 @@ export class Replay {
       return;
     }
     if (!group) {
+      if (!entry.count) return;
       this.tally.count(speaks.rows, "not_examined");
       this.tally.count(speaks.evidence, "not_examined");
       return;
@@ -158,7 +159,7 @@ export class Replay {
     if (item?.status !== OPENED) return person.unopened(index, entry.kind, !item ? "missing" : item.status === ERASED ? "erased" : "refused");
     this.tally.count(clauses, "examined");
     this.coverage.evidence.opened++;
-    await checkEvidence({ index, entry, row, person, world: this.world, used: this.used, find }, item);
+    await checkEvidence({ index, entry, row, person, world: this.world, find }, item);
   }
 
   /** Whether somebody's evidence is called erased who is not, as far as this log goes. */

@@ -2,13 +2,12 @@
 import { compare, equal, fromBe, Malformed, toHex } from "./bytes.mjs";
 import { decide } from "./gate.mjs";
 import { decodeRow, GRADE, KIND, OPERATION, VOUCHER, RIGHT } from "./grammar.mjs";
-import { isBehind, Person } from "./people.mjs";
+import { isBehind, NOWHERE, Person } from "./people.mjs";
 import { Edge, leafHash } from "./tree.mjs";
 import { Refused } from "./world.mjs";
 
 const STATEMENT_AGE_S = 604800, CONSENT_S = 50 * 366 * 86400;
 const COPY_AGE_S = 86400, COPY_AHEAD_S = 900;
-const NOWHERE = 1e9; // the place of collections that were never declared: behind all
 const NOBODY = { index: -1, ended: null, rights: 0, purposes: new Map() }; // a party that does not exist
 const DECIDED = { [KIND.stored]: OPERATION.write, [KIND.deleted]: OPERATION.delete, [KIND.disclosed]: 0 };
 
@@ -115,7 +114,7 @@ function checkDecision(step, row, person) {
   const operation = DECIDED[entry.kind] || entry.operation;
   const answer = decide({
     operation, at: index, time: entry.time, domicile: world.genesis.domicile, destination: party?.jurisdiction ?? entry.destination, purpose: entry.purpose,
-    collection: entry.collection, sensitive: step.schema?.sensitive, consents: person.consents, packs: step.packs.map((p) => p.pack),
+    collection: step.schema && entry.collection, sensitive: step.schema?.sensitive, consents: person.consents, packs: step.packs.map((p) => p.pack),
     party: party ?? NOBODY,
   });
   if (answer.verdict !== "allow") find(replay.clauseOf(answer.clause), `the gate refuses it: ${answer.code}${answer.rule ? ` (rule ${answer.rule})` : ""}`);
@@ -124,8 +123,8 @@ function checkDecision(step, row, person) {
   if (entry.kind === KIND.disclosed) replay.coverage.disclosed(step, row, person);
 }
 
-function orderOf(step) {
-  return step.schema ? step.schema.order : NOWHERE;
+function orderOf({ entry, world }) {
+  return world.schemas.get(entry.collection)?.[0].order ?? NOWHERE;
 }
 
 function store(step, person, x) {
@@ -158,12 +157,12 @@ function replayCopy(step, row, person) {
   if (!(row.bases.length === 1 && row.bases[0].grade === GRADE.self && row.bases[0].index === 0)) find("C3", "a copy on another basis than the person's own");
   if (row.copy === undefined) person.copy = { index, key: row.key, issued: row.issued, order: -1, id: -1 };
   else if (!person.copy || person.copy.index !== row.copy || person.copy.key !== row.key)
-    return find("C3", "it goes on with a copy that is not the last one that this person began, or by another key");
-  const copy = person.copy;
+    find("C3", "it goes on with a copy that is not the last one that this person began, or by another key");
+  const copy = (person.copy ??= { index: null, key: null, issued: 0, order: -1, id: -1 });
   if (entry.time - copy.issued > COPY_AGE_S || copy.issued - entry.time > COPY_AHEAD_S) find("C3", "the copy was asked for at another time");
   replay.coverage.copied(step, row, person);
   if ((entry.collection === undefined) !== (row.records === undefined) || (entry.collection !== undefined && !step.schema))
-    return find("K1", "its collection is not declared, or it names one and no records of it");
+    find("K1", "its collection is not declared, or it names one and no records of it");
   const order = orderOf(step), from = { order: copy.order, id: copy.id };
   let to = { order: Infinity, id: Infinity };
   for (const x of row.records ?? []) {
