@@ -31,13 +31,11 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
  */
 export async function* verify({ source, key, heads = [], pins = [], keep = null }) {
   const log = parseKey(key);
-  const opened = [];
-  for (const head of heads) opened.push(await openCheckpoint(asBytes(head), log));
   const evidence = !source.evidence ? null : source.evidence.saved ? new SavedEvidence(source.evidence.saved) : new AskedEvidence(source.evidence.range, keep);
-  const replay = new Replay({ source, key: log, pins: new Set([...shippedPins(), ...pins]), heads: opened, evidence });
+  const replay = new Replay({ source, key: log, pins: new Set([...shippedPins(), ...pins]), evidence });
   let error = null;
   try {
-    yield* steps(replay);
+    yield* steps(replay, heads.map(asBytes));
   } catch (e) {
     if (!(e instanceof Unreadable || e instanceof NewerFormat)) throw e;
     error = e.message;
@@ -48,19 +46,25 @@ export async function* verify({ source, key, heads = [], pins = [], keep = null 
   yield { report: replay.report(error), checkpoint: replay.checkpoint?.bytes ?? null };
 }
 
-async function readCheckpoint(replay) {
-  const bytes = await replay.source.read("checkpoint");
-  if (!bytes) throw new Unreadable("checkpoint: it is not there");
+async function open(bytes, replay, what) {
   try {
     return await openCheckpoint(bytes, replay.key);
   } catch (e) {
-    if (e instanceof Malformed) throw new Unreadable(`checkpoint: ${e.message}`);
+    if (e instanceof Malformed) throw new Unreadable(`${what}: ${e.message}`);
     throw e;
   }
 }
 
-async function* steps(replay) {
+async function readCheckpoint(replay) {
+  const bytes = await replay.source.read("checkpoint");
+  if (!bytes) throw new Unreadable("checkpoint: it is not there");
+  return open(bytes, replay, "checkpoint");
+}
+
+async function* steps(replay, heads) {
+  await replay.items?.fill();
   replay.checkpoint = await readCheckpoint(replay);
+  for (const head of heads) replay.heads.push(await open(head, replay, "an earlier head"));
   replay.tree.checkHeads(replay.checkpoint.size);
   for (const head of replay.heads) if (head.size === 0) replay.tree.checkHead(head);
   yield* upTo(replay, replay.checkpoint);

@@ -22,12 +22,13 @@ struct source {
     struct curl_slist *headers; /* token and purpose, for rows and evidence */
     char purpose[129];          /* with a token: of the party that asks … */
     uint64_t party;             /* … and the index of its entry */
+    bool wider; /* what came last stands in for a partial file that is gone: more may follow */
 };
 enum bourn_err source_open(struct source *s, const struct verify_options *o) BOURN_MUST_USE;
 void source_close(struct source *s);
 enum bourn_err source_checkpoint(struct source *s, struct buf *out) BOURN_MUST_USE;
-/* The first `width` items of bundle, tile or rows n are asked for; a full file may come instead of the
- * partial one. */
+/* The first `width` items of bundle, tile or rows n are asked for; where that partial file is gone, a full or
+ * a wider partial one comes instead, and s->wider is set. */
 enum bourn_err source_tile(struct source *s, struct merkle_tile t, struct buf *out) BOURN_MUST_USE;
 enum bourn_err source_evidence(struct source *s, uint64_t from, uint64_t to, struct buf *out) BOURN_MUST_USE;
 

@@ -156,16 +156,6 @@ static enum bourn_err replay_entry(struct replay *v, struct slice bytes, struct 
     return BOURN_OK;
 }
 
-/* Behind `n` items a file ends, unless it is a full one that stands in for the partial one. */
-static bool ends(bool (*next)(struct slice, size_t *, struct slice *), struct slice in, size_t at, unsigned n)
-{
-    struct slice item;
-    unsigned all = n;
-    while (next(in, &at, &item))
-        all++;
-    return at == in.n && (all == n || all == MERKLE_TILE_WIDTH);
-}
-
 /* One bundle, its rows beside it, from where the replay stands up to `width` entries of it. */
 static enum bourn_err replay_bundle(struct replay *v, uint64_t n, unsigned width)
 {
@@ -173,10 +163,13 @@ static enum bourn_err replay_bundle(struct replay *v, uint64_t n, unsigned width
     struct merkle_tile t = {.kind = MERKLE_TILE_ENTRIES, .n = n, .width = width};
     struct slice bytes, group = {0};
     size_t at = 0, rows_at = 0;
+    bool ends, rows_end; /* a file that stands in for a narrower one goes on */
     TRY(source_tile(&v->source, t, &v->bundle));
+    ends = !v->source.wider;
     t.kind = MERKLE_TILE_ROWS;
     if (v->rep->rows_given)
         TRY(source_tile(&v->source, t, &v->rows));
+    rows_end = v->rep->rows_given && !v->source.wider;
     for (unsigned i = 0; i < width; i++) {
         uint64_t index = n * MERKLE_TILE_WIDTH + i;
         v->index = index;
@@ -191,8 +184,7 @@ static enum bourn_err replay_bundle(struct replay *v, uint64_t n, unsigned width
         if (index >= v->tree.edge.size)
             TRY(replay_entry(v, bytes, group));
     }
-    if (!ends(bundle_next, buf_slice(&v->bundle), at, width) ||
-        (v->rep->rows_given && !ends(row_groups_next, buf_slice(&v->rows), rows_at, width)))
+    if ((ends && at != v->bundle.n) || (rows_end && rows_at != v->rows.n))
         finding(v, CLAUSE_S1, "something follows it in its bundle or rows that does not belong there");
     err = BOURN_OK;
 out:

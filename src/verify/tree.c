@@ -14,7 +14,7 @@ static enum bourn_err compare(struct replay *v, unsigned level, uint64_t n, unsi
         return err;
     clauses_count(v, BIT(CLAUSE_S1) | BIT(CLAUSE_V1), COUNT_EXAMINED);
     size_t got = err == BOURN_OK ? v->tile.n / HASH : 0;
-    if (err != BOURN_OK || v->tile.n % HASH || (got != width && got != MERKLE_TILE_WIDTH))
+    if (err != BOURN_OK || v->tile.n % HASH || got < width || (got > width && !v->source.wider))
         finding_at(v, CLAUSE_S1, false, (n * MERKLE_TILE_WIDTH) << 8 * level,
                    "hash tile %u/%llu does not have %u hashes", level, (unsigned long long)n, width);
     /* Where a tile of leaves contradicts, those above it do too: the leaf is what is named. */

@@ -16,7 +16,7 @@ function root(hashes) {
   return node(root(hashes.slice(0, k)), root(hashes.slice(k)));
 }
 
-/** CBOR as trees: ["u", n] ["b", bytes] ["t", bytes] ["a", items] ["m", [[key, value]…]] ["s", byte]. */
+/** CBOR as trees: ["u", n] ["b", bytes] ["t", bytes] ["a", items] ["m", [[key, value]…]] ["s", byte] ["raw", bytes]. */
 export function decode(bytes, at = { i: 0 }) {
   const first = bytes[at.i++], type = first >> 5, low = first & 31;
   if (type === 7) return ["s", first];
@@ -49,6 +49,7 @@ export function encode([type, v]) {
     case "t": return Buffer.concat([headOf(3, v.length), v]);
     case "a": return Buffer.concat([headOf(4, v.length), ...v.map(encode)]);
     case "m": return Buffer.concat([headOf(5, v.length), ...v.flatMap(([k, x]) => [encode(k), encode(x)])]);
+    case "raw": return v;
     default: return Buffer.of(v);
   }
 }

@@ -1,5 +1,5 @@
 // Runs web/verify.mjs over many ledgers in one process: a JSON object a line on standard input ({folder, key, rows, evidence,
-// heads, pins}, as the command's options), the report a line on standard output, or {usage: sentence}.
+// heads, pins}, as the command's options), the report a line on standard output, or {crash: stack}.
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { folderSource } from "../../web/verify/node.mjs";
@@ -13,6 +13,6 @@ async function one({ folder, key, rows, evidence, heads = [], pins = [] }) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const answer = await one(JSON.parse(line)).catch((e) => ({ usage: e.message, stack: e.stack }));
+  const answer = await one(JSON.parse(line)).catch((e) => ({ crash: e.stack }));
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

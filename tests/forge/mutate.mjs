@@ -91,7 +91,7 @@ const FORMS = [(c, i) => {
 }, statement, statement, (c) => { // evidence items alone
   const k = random(c.items.length), how = random(4);
   if (how === 0) c.items.splice(k, 1);
-  else if (how === 1) c.items[k] = decode(mutated(encode(c.items[k])));
+  else if (how === 1) c.items[k] = ["raw", mutated(encode(c.items[k]))];
   else if (how === 2) {
     c.items[k][1] = c.items[k][1].filter(([key]) => key[1] < 4n);
     set(c.items[k], 3, ["u", BigInt(2 + random(2))]);

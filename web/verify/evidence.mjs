@@ -87,6 +87,8 @@ export class AskedEvidence extends Items {
     this.asked = 0; // entries below this were asked for
   }
 
+  async fill() {}
+
   /** `size` is that of the checkpoint: nothing behind it is asked for. */
   async take(index, label, size) {
     if (index >= this.asked) {

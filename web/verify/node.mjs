@@ -24,6 +24,8 @@ exit: 0 nothing violated, only erasure left anything undecided; 1 violated; 2 so
 examined or is not pinned; 64 usage
 `;
 
+const isUrl = (place) => /^https?:\/\//.test(place);
+
 class Usage extends Error {}
 
 function parse(args) {
@@ -45,6 +47,8 @@ function parse(args) {
   if (o.help) return o;
   if (o.place === undefined || !o.key) throw new Usage("a folder or URL, and --key, are needed");
   if (o.pins.some((p) => !/^[0-9a-f]{64}$/.test(p))) throw new Usage("--pin takes 64 hex digits");
+  if (o.evidence && !o.rows) throw new Usage("--evidence says nothing without the rows: give --rows too");
+  if (o.saveEvidence && !(isUrl(o.place) && process.env.BOURN_TOKEN)) throw new Usage("--save-evidence keeps what a URL opens: it needs a URL and BOURN_TOKEN");
   return o;
 }
 
@@ -78,7 +82,9 @@ async function readPlain(name, path) {
 }
 
 async function* savedChunks(name) {
-  const file = await open(name, "r");
+  const file = await open(name, "r").catch((e) => {
+    throw new Unreadable(`${name}: ${e.message}`);
+  });
   try {
     for (;;) {
       const { bytesRead, buffer } = await file.read({ buffer: new Uint8Array(65536), length: 65536 });
@@ -101,16 +107,12 @@ async function given(name) {
   try {
     return await readFile(name);
   } catch (e) {
-    throw new Usage(`${name}: ${e.message}`);
+    throw new Unreadable(`${name}: ${e.message}`);
   }
 }
 
 async function sourceOf(o) {
-  const remote = /^https?:\/\//.test(o.place);
-  if (!remote) {
-    if (o.evidence) await given(o.evidence);
-    return folderSource(o.place, o);
-  }
+  if (!isUrl(o.place)) return folderSource(o.place, o);
   return urlSource(o.place, { token: process.env.BOURN_TOKEN || null, purpose: o.purpose ?? null });
 }
 
@@ -147,9 +149,9 @@ async function command(args) {
     process.stdout.write(HELP);
     return 0;
   } catch (e) {
-    if (!(e instanceof Usage || e instanceof Malformed || e instanceof RangeError)) throw e;
+    if (![Usage, Malformed, Unreadable, RangeError].some((c) => e instanceof c)) throw e;
     process.stderr.write(`verify.mjs: ${e.message}\n${e instanceof Usage ? HELP : ""}`);
-    return 64;
+    return e instanceof Usage || e instanceof RangeError ? 64 : 2;
   }
 }
 

@@ -18,9 +18,10 @@ const DECIDED = new Set([KIND.stored, KIND.deleted, KIND.disclosed]);
 const CLAUSES = new Set(Object.values(SPEAKS).flatMap((s) => [...s.entry, ...s.rows, ...s.evidence]).concat("H2", "T1", "T2", "T3", "T4"));
 
 export class Replay {
-  /** `source` as in verify.mjs; `key` of note.mjs; `pins` a Set; `heads` opened checkpoints. */
-  constructor({ source, key, pins, heads, evidence }) {
-    Object.assign(this, { source, key, pins, heads, items: evidence });
+  /** `source` as in verify.mjs; `key` of note.mjs; `pins` a Set. */
+  constructor({ source, key, pins, evidence }) {
+    Object.assign(this, { source, key, pins, items: evidence });
+    this.heads = []; // opened earlier checkpoints
     this.tally = new Tally();
     this.world = new World();
     this.people = new Map();
@@ -147,7 +148,7 @@ export class Replay {
       return;
     }
     const unpinned = packs.some((p) => !this.pins.has(p.pin));
-    this.tally.count(speaks.rows.filter((c) => !(unpinned && BY_GATE.has(c))), "examined");
+    this.tally.count(speaks.rows, "examined");
     if (unpinned) this.tally.count(speaks.rows.filter((c) => BY_GATE.has(c)), "unpinned");
     await replayRows(step, group);
   }
