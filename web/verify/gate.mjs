@@ -2,10 +2,11 @@
 import { GRADE, OPERATION, RIGHT } from "./grammar.mjs";
 
 const DENY = 0, HUMAN = 1, ALLOW = 2;
+const ALL_GRADES = (1 << GRADE.subject) | (1 << GRADE.operator);
 const BASES_MAX = 8, RULES_MAX = 64;
 const NEEDS = {
   [OPERATION.read]: RIGHT.read, [OPERATION.search]: RIGHT.search, [OPERATION.write]: RIGHT.write,
-  [OPERATION.delete]: RIGHT.write, [OPERATION.evidence]: RIGHT.audit,
+  [OPERATION.delete]: RIGHT.write, [OPERATION.evidence]: RIGHT.audit, [OPERATION.self]: 0,
 };
 
 /**
@@ -17,10 +18,10 @@ const NEEDS = {
  * and rule being those of the first rule that is not satisfied.
  */
 export function decide(q) {
-  if (q.operation === OPERATION.self) return { verdict: "allow", code: "ok", bases: [{ grade: GRADE.self, index: 0 }] };
   const right = NEEDS[q.operation];
-  if (!right || !(q.party.rights & right)) return refusal("right_missing", "C2");
-  if (q.party.ended !== null) return refusal("party_ended", "C2");
+  if (right === undefined || (q.party.rights & right) !== right) return refusal("right_missing", "C2");
+  if (q.party.ended !== null && q.party.ended <= q.at) return refusal("party_ended", "C2");
+  if (q.operation === OPERATION.self) return { verdict: "allow", code: "ok", bases: [{ grade: GRADE.self, index: 0 }] };
   if (!q.party.purposes.has(q.purpose)) return refusal("purpose_undeclared", "C4");
   return byRules(q);
 }
@@ -30,7 +31,7 @@ const refusal = (code, clause) => ({ verdict: "deny", code, bases: [], clause })
 function byRules(q) {
   const bases = [];
   let worst = ALLOW, first = null, matching = 0;
-  for (const pack of q.packs)
+  for (const pack of q.packs.filter((p) => (p.from ?? 0) <= q.time && q.time < (p.to ?? Infinity)))
     for (const rule of pack.rules) {
       if (!matches(rule, pack, q)) continue;
       if (++matching > RULES_MAX) return refusal("too_many_rules", rule.clause);
@@ -74,7 +75,7 @@ export function consentCovers(c, q) {
 }
 
 function accepts(rule, c) {
-  if (rule.grades !== undefined && !(rule.grades & (1 << c.grade))) return false;
+  if (!((rule.grades ?? ALL_GRADES) & (1 << c.grade))) return false;
   return rule.vouchers === undefined || c.grade !== GRADE.subject || !!(rule.vouchers & (1 << c.voucher));
 }
 

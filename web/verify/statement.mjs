@@ -129,11 +129,12 @@ export function purposeWords(purpose) {
   if (Object.hasOwn(WORDS, purpose)) return WORDS[purpose];
   const last = Math.max(...[":", "/", "#"].map((c) => purpose.lastIndexOf(c)));
   const rest = purpose.slice(last + 1);
+  if (!rest) return purpose;
   const is = (c, from, to) => c !== undefined && c >= from && c <= to;
   let out = "";
   for (let i = 0; i < rest.length; i++) {
     const c = rest[i];
-    if (i > 0 && is(c, "A", "Z") && (!is(rest[i - 1], "A", "Z") || is(rest[i + 1], "a", "z"))) out += " ";
+    if (i > 0 && !out.endsWith(" ") && is(c, "A", "Z") && (!is(rest[i - 1], "A", "Z") || is(rest[i + 1], "a", "z"))) out += " ";
     out += c === "_" || c === "-" ? " " : c.toLowerCase();
   }
   return out;
