@@ -6,7 +6,7 @@ of all of them both must say the same: exit code, verdict a clause, counts, ever
 import json, os, shutil, subprocess, sys, tempfile, unittest
 from pathlib import Path
 
-import damage
+import damage, served
 
 BIN, HERE = Path(os.environ["BOURN_BIN"]), Path(__file__).resolve().parent
 MJS = HERE.parent.parent / "web/verify.mjs"
@@ -182,6 +182,97 @@ class Agreement(unittest.TestCase):
         run(NODE, HERE / "mutate.mjs", WORK / "small", WORK / "mutants", SEED, str(MUTANTS))
         for i in range(MUTANTS):
             self.check(f"mutant {i} of seed {SEED}", WORK / "mutants" / str(i), head=False)
+
+
+class OverHttp(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.server = served.serve(GOOD)
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+
+    def programs(self, *more, token="secret", url=None, env=None):
+        """[(exit code, report or None)] of both."""
+        out = []
+        for program in ([BIN / "bourn-verify"], [NODE, MJS]):
+            environment = {**os.environ, **({"BOURN_TOKEN": token} if token else {}), **(env or {})}
+            self.server.asked.clear()
+            p = subprocess.run([*program, url or self.server.url, "--key", GOOD / "ledger.vkey", "--json", *more],
+                               capture_output=True, text=True, timeout=300, env=environment)
+            out.append((p.returncode, json.loads(p.stdout) if p.stdout else None))
+        return out
+
+    def same(self, exit, *more, **options):
+        (a, c), (b, js) = self.programs(*more, **options)
+        self.assertEqual((a, b), (exit, exit), (c and (c["error"], c["violations"][:3]), js and (js["error"], js["violations"][:3])))
+        if c:
+            self.assertEqual(differences(c, js), {})
+        return c, js
+
+    def test_everything(self):
+        saved = WORK / "saved.cborseq"
+        _, js = self.same(0, "--save-evidence", saved)
+        self.assertEqual((js["violations"], js["error"], js["coverage"]["evidence_given"]), ([], None, True))
+        self.assertEqual(saved.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(saved.read_bytes(), (GOOD / "evidence.cborseq").read_bytes())
+        self.assertTrue(self.server.asked and all(0 < b - a <= 1024 for a, b in self.server.asked))
+
+    def test_public_alone(self):
+        self.same(2, token=None)
+
+    def test_a_wrong_token(self):
+        (a, _), (b, _) = self.programs(token="wrong")
+        self.assertEqual((a, b), (2, 2))
+
+    def test_several_purposes_need_one(self):
+        self.server.party["purposes"].append({"purpose": "dpv:Other"})
+        self.same(64)
+        self.same(0, "--purpose", "dpv:LegalCompliance")
+
+    def test_withheld(self):
+        whole = self.server.all
+        for status in (None, 2, 3):
+            with self.subTest(status):
+                index, self.server.all = served.without(whole, status)
+                for r in self.same(1):
+                    self.assertEqual((r["violations"][0]["entry"], r["violations"][0]["clause"]), (index, "V3"))
+
+    def test_refused_by_right_is_not_examined(self):
+        self.server.party["index"] = 5  # the lab: abroad, and without the right to audit
+        _, self.server.all = served.without(self.server.all, 3)
+        self.same(2)
+
+    def test_erased_meanwhile(self):
+        """The evidence dies behind the checkpoint that was fixed: a later checkpoint explains it, to each of them."""
+        later = WORK / "later"
+        shutil.copytree(GOOD, later)
+        run(BIN / "forge", later, "--evidence", "evidence.cborseq", "honest-erasure")
+        after = served.items((later / "evidence.cborseq").read_bytes())
+
+        def evidence(a, b):
+            self.server.cell = later
+            return b"".join(x for i, x in after if a <= i < b)
+        self.server.evidence = evidence
+        for program in ([BIN / "bourn-verify"], [NODE, MJS]):
+            self.server.cell = GOOD
+            p = subprocess.run([*program, self.server.url, "--key", GOOD / "ledger.vkey", "--json"], capture_output=True, text=True,
+                               timeout=300, env={**os.environ, "BOURN_TOKEN": "secret"})
+            r = json.loads(p.stdout)
+            self.assertEqual((p.returncode, r["violations"], r["error"]), (0, [], None))
+            self.assertGreater(r["checkpoint"]["size"], 600)
+
+    def test_a_token_stays_with_its_server(self):
+        """A redirect is not followed, and plain http to another machine gets no token at all."""
+        other = served.serve(GOOD)
+        self.addCleanup(other.server_close)
+        self.addCleanup(other.shutdown)
+        self.server.moved["/ledger/tile/rows/000"] = other.url + "/tile/rows/000"
+        for code, r in self.programs():
+            self.assertEqual(code, 2)
+            self.assertIn("tile/rows/000", r["error"])
+        for code, _ in self.programs(url="http://bourn.invalid/ledger"):
+            self.assertEqual(code, 64)
 
 
 if __name__ == "__main__":

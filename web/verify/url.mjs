@@ -51,14 +51,12 @@ async function read(url, path, init) {
 export async function urlSource(address, { token = null, purpose = null } = {}) {
   const base = new URL(address.replace(/\/*$/, "/"));
   if (token && base.protocol !== "https:" && !LOCAL.has(base.hostname)) throw new RangeError("a token goes over https, or to the same machine");
+  if (token && !base.pathname.endsWith("/ledger/")) throw new RangeError("the address does not end in /ledger: a token is of no use there");
   const source = { live: true, read: (path) => read(new URL(path, base), path) };
   if (!token) return source;
   const headers = { Authorization: `Bearer ${token}` };
   const answer = await ask(new URL("../v1/party", base), "v1/party", { headers });
-  if (answer.status !== 200) {
-    source.unreadable = `v1/party: the server answered ${answer.status}`;
-    return source;
-  }
+  if (answer.status !== 200) throw new Unreadable(`v1/party: the server answered ${answer.status}`);
   const party = await answer.json().catch(() => ({}));
   const purposes = (party.purposes ?? []).map((p) => p.purpose);
   if (purpose === null && purposes.length !== 1) throw new RangeError(`the party has several purposes: ${purposes.join(", ")}`);
