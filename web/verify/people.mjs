@@ -103,7 +103,7 @@ export class Person {
   }
 }
 
-/** Whether (order, id) comes behind the place; no place is the very beginning. */
-export function isBehind(order, id, place) {
-  return !place || order > place.order || (order === place.order && id > place.id);
+/** Whether (order, id) comes behind the place. */
+function isBehind(order, id, place) {
+  return order > place.order || (order === place.order && id > place.id);
 }

@@ -2,7 +2,7 @@
 import { compare, equal, fromBe, Malformed, toHex } from "./bytes.mjs";
 import { decide } from "./gate.mjs";
 import { decodeRow, GRADE, KIND, OPERATION, VOUCHER, RIGHT } from "./grammar.mjs";
-import { isBehind, NOWHERE, Person } from "./people.mjs";
+import { NOWHERE, Person } from "./people.mjs";
 import { Edge, leafHash } from "./tree.mjs";
 import { Refused } from "./world.mjs";
 
@@ -155,22 +155,25 @@ function checkRecords(step, row, person) {
 function replayCopy(step, row, person) {
   const { replay, index, entry, find } = step;
   if (!(row.bases.length === 1 && row.bases[0].grade === GRADE.self && row.bases[0].index === 0)) find("C3", "a copy on another basis than the person's own");
-  if (row.copy === undefined) person.copy = { index, key: row.key, issued: row.issued, order: -1, id: -1 };
+  if (row.copy === undefined) person.copy = { index, key: row.key, issued: row.issued, order: -1, id: 0 };
   else if (!person.copy || person.copy.index !== row.copy || person.copy.key !== row.key)
     find("C3", "it goes on with a copy that is not the last one that this person began, or by another key");
-  const copy = (person.copy ??= { index: null, key: null, issued: 0, order: -1, id: -1 });
+  const copy = (person.copy ??= { index: null, key: null, issued: 0, order: -1, id: 0 });
   if (entry.time - copy.issued > COPY_AGE_S || copy.issued - entry.time > COPY_AHEAD_S) find("C3", "the copy was asked for at another time");
   replay.coverage.copied(step, row, person);
-  if ((entry.collection === undefined) !== (row.records === undefined) || (entry.collection !== undefined && !step.schema))
-    find("K1", "its collection is not declared, or it names one and no records of it");
-  const order = orderOf(step), from = { order: copy.order, id: copy.id };
-  let to = { order: Infinity, id: Infinity };
-  for (const x of row.records ?? []) {
-    if (!isBehind(order, x.id, copy)) return find("C3", "one signature lets a record out twice, or its records are out of order");
-    copy.order = order;
-    copy.id = x.id;
-    to = copy;
+  const records = row.records ?? [], named = entry.collection !== undefined;
+  const order = named && orderOf(step) !== NOWHERE ? orderOf(step) : Infinity;
+  if (named !== records.length > 0 || (named && order === Infinity)) find("K1", "its collection is not declared, or it names one and no records of it");
+  let ascends = order >= copy.order, last = order === copy.order ? copy.id : 0;
+  for (const x of records) {
+    ascends &&= x.id > last;
+    last = x.id;
   }
-  const living = person.livingBetween(entry.time, from, to), n = row.records?.length ?? 0;
-  if (living > n) find("H3", `the copy leaves ${living - n} records out`);
+  const to = { order, id: named ? last : Infinity };
+  if (!ascends) find("C3", "one signature lets a record out twice, or its records are out of order");
+  else {
+    const living = person.livingBetween(entry.time, copy, to);
+    if (living > records.length) find("H3", `the copy leaves ${living - records.length} records out`);
+  }
+  Object.assign(copy, to);
 }
