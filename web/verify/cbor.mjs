@@ -108,14 +108,30 @@ export class Reader {
   skip(depth = 0) {
     if (depth > DEPTH_MAX) refuse("nested too deeply");
     const type = this.peek();
-    if (type === UINT) this.uint();
+    if (type === UINT) this.bigHead(UINT);
     else if (type === BYTES) this.run(BYTES);
     else if (type === TEXT) this.text(0, MAX);
     else if (type === ARRAY) for (let n = this.array(0, this.end); n > 0; n--) this.skip(depth + 1);
-    else if (type === MAP) this.map(() => this.skip(depth + 1));
+    else if (type === MAP) this.bigMap(() => this.skip(depth + 1));
     else if (type === SIMPLE && this.isNull()) return;
     else if (type === SIMPLE) this.bool();
     else refuse("a form that this encoding does not have");
+  }
+
+  /** As head, but for numbers of any size, as a BigInt. */
+  bigHead(type) {
+    const at = this.at, v = this.head(type);
+    return v !== Infinity ? BigInt(v) : (BigInt(fromBe(this.bytes, at + 1, 4)) << 32n) | BigInt(fromBe(this.bytes, at + 5, 4));
+  }
+
+  /** As map, but for keys of any size, which are BigInts; `value` reads or skips each value. */
+  bigMap(value) {
+    for (let n = this.head(MAP), last = -1n; n > 0; n--) {
+      const key = this.bigHead(UINT);
+      if (key <= last) refuse("keys that do not ascend");
+      last = key;
+      value(key);
+    }
   }
 
   /** Calls field(key) for each key of a map, which ascend; the callee reads the value. */

@@ -133,16 +133,15 @@ export class UnknownKind extends Error {}
 
 function checkUnknown(bytes) {
   const r = new Reader(bytes);
-  let expected = 1;
-  r.map((key) => {
-    if (key <= 3 ? key !== expected : expected <= 3) refuse("an entry that does not begin with kind, time and salt");
-    expected++;
-    if (key === 1) r.uint(1, KIND_MAX);
-    else if (key === 2) seconds(r);
-    else if (key === 3) bytes16(r);
-    else r.skip();
+  let n = 0n;
+  r.bigMap((key) => {
+    if (++n <= 3n && key !== n) refuse("an entry that does not begin with kind, time and salt");
+    if (n === 1n) r.uint(1, KIND_MAX);
+    else if (n === 2n) seconds(r);
+    else if (n === 3n) bytes16(r);
+    else r.skip(1);
   });
-  if (expected <= 3) refuse("an entry that does not begin with kind, time and salt");
+  if (n < 3n) refuse("an entry that does not begin with kind, time and salt");
   r.close();
 }
 
@@ -167,17 +166,12 @@ export function decodeEntry(bytes) {
   if (!forms || !fits(forms, present)) refuse("a key that this kind needs is missing, or two that exclude each other");
   if (e.count !== undefined) checkCount(e);
   if (kind === KIND.genesis && !e.keys.length) refuse("a genesis without a key");
-  if (e.renamed) checkRenamed(e);
   return e;
 }
 
 function checkCount(e) {
   const least = e.kind === KIND.disclosed ? 0 : 1;
   if (e.count < least || (e.kind !== KIND.refused && e.count > 4096)) refuse("a count out of range");
-}
-
-function checkRenamed(e) {
-  if (new Set(e.renamed.map((x) => x.now)).size !== e.renamed.length) refuse("two fields of one new name");
 }
 
 export function decodeRow(bytes, kind) {

@@ -6,7 +6,9 @@ import { emptyRoot } from "./tree.mjs";
 
 const TYPE_LOG = 1;
 const SIGNATURES_MAX = 17; // the log's and 16 witnesses'
-const NAME = /^[!-*,-~]+$/; // printable ASCII without space and plus
+const SIGNATURE_BYTES_MAX = 4096;
+const CHECKPOINT_BYTES_MAX = 65536;
+const NAME = /^[!-*,-~]{1,255}$/; // printable ASCII without space and plus
 
 /** `name+eight hex digits+base64(0x01 ‖ public key)`; white space at the end of a file is not part of it. */
 export function parseKey(text) {
@@ -22,14 +24,15 @@ export function parseKey(text) {
 }
 
 function signatureLine(line) {
-  const parts = /^\u2014 (\S+) (\S+)$/.exec(line);
-  const bytes = parts && NAME.test(parts[1]) ? fromBase64(parts[2]) : null;
-  if (!bytes || bytes.length < 5) refuse("a signature line of the checkpoint is malformed");
+  const parts = /^\u2014 ([^ ]+) ([^ ]+)$/.exec(line);
+  const bytes = parts ? fromBase64(parts[2]) : null;
+  if (!bytes || bytes.length < 5 || bytes.length > SIGNATURE_BYTES_MAX) refuse("a signature line of the checkpoint is malformed");
   return { name: parts[1], id: bytes.subarray(0, 4), signature: bytes.subarray(4) };
 }
 
 /** {origin, size, root, bytes} of a checkpoint that the key signed; everything else is refused. */
 export async function openCheckpoint(bytes, key) {
+  if (bytes.length > CHECKPOINT_BYTES_MAX) refuse("the checkpoint is too long");
   const text = fromUtf8(bytes);
   if (text === null) refuse("the checkpoint is not UTF-8");
   if (/[\u0000-\u0009\u000b-\u001f\u007f]/.test(text)) refuse("the checkpoint has control characters");
