@@ -11,7 +11,7 @@ packages_build=(gcc libc6-dev cmake ninja-build pkg-config libssl-dev libsodium-
   liblmdb-dev libjansson-dev libyaml-dev libcyaml-dev libseccomp-dev libcurl4-openssl-dev libcmocka-dev
   python3) # the build registers tests that are written in Python
 packages_demo=(curl jq)
-packages_test=(curl jq)
+packages_test=(curl jq nodejs) # nodejs runs web/verify.mjs, the second verifier
 packages_ci=(clang libclang-rt-dev clang-format)
 packages_postgres=(postgresql jq curl) # of the walk-through from PostgreSQL, which is skipped without
 

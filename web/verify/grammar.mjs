@@ -139,7 +139,7 @@ function checkUnknown(bytes) {
     if (n === 1n) r.uint(1, KIND_MAX);
     else if (n === 2n) seconds(r);
     else if (n === 3n) bytes16(r);
-    else r.skip(1);
+    else r.skip();
   });
   if (n < 3n) refuse("an entry that does not begin with kind, time and salt");
   r.close();
