@@ -102,7 +102,7 @@ async function checkKey(x, evidence, s) {
   if (Math.abs(s.event_time - entry.time) > KEY_SKEW_S) find("C2", "the proof of possession is of another time");
   if (!once(person, s.enrolment_code_hash)) find("C2", "the enrolment code was used before");
   const key = row.action === 3 ? null : person.keys.find((k) => k.index === x.index);
-  if (key) key.publicKey = publicKey;
+  if (key) key.publicKey = s.public_key;
 }
 
 async function checkCopy({ row, person, world, find }, { statement, signature, publicKey }, s) {
