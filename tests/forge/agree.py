@@ -182,6 +182,13 @@ class Agreement(unittest.TestCase):
         subprocess.run([NODE, MJS, GOOD / "ledger", "--key", GOOD / "ledger.vkey", "--save-head", kept], capture_output=True)
         self.assertEqual(kept.read_bytes(), (GOOD / "ledger/checkpoint").read_bytes())
 
+    def test_a_page_needs_nothing_of_node(self):
+        steps, report = run(NODE, HERE / "browser.mjs", GOOD).splitlines()
+        report = json.loads(report)
+        self.assertEqual((int(steps), report["exit"], report["violations"]), (3, 0, []))
+        c, _ = both(self.node, GOOD)
+        self.assertEqual(differences(c, report), {})
+
     def test_logs_with_something_changed(self):
         run(BIN / "forge-make", WORK / "small", "--entries", "200")
         run(NODE, HERE / "mutate.mjs", WORK / "small", WORK / "mutants", SEED, str(MUTANTS))
