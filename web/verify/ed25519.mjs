@@ -88,7 +88,9 @@ export function isSoundKey(key) {
 let subtle = null;
 
 async function webCrypto() {
-  subtle ??= globalThis.crypto?.subtle ?? (await import("node:crypto")).webcrypto.subtle;
+  subtle ??= globalThis.crypto?.subtle;
+  if (!subtle && globalThis.process?.versions?.node) subtle = (await import("node:crypto")).webcrypto.subtle; // Node 18
+  if (!subtle) throw new Error("WebCrypto is not there: a page has it over https, or from the same machine");
   return subtle;
 }
 
