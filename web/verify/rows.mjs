@@ -114,7 +114,7 @@ function checkDecision(step, row, person) {
   const operation = DECIDED[entry.kind] || entry.operation;
   const answer = decide({
     operation, at: index, time: entry.time, domicile: world.genesis.domicile, destination: party?.jurisdiction ?? entry.destination, purpose: entry.purpose,
-    collection: step.schema && entry.collection, sensitive: step.schema?.sensitive, consents: person.consents, packs: step.packs.map((p) => p.pack),
+    collection: step.schema && entry.collection, sensitive: step.schema?.sensitive, consents: person.erased ? [] : person.consents, packs: step.packs.map((p) => p.pack),
     party: party ?? NOBODY,
   });
   if (answer.verdict !== "allow") find(replay.clauseOf(answer.clause), `the gate refuses it: ${answer.code}${answer.rule ? ` (rule ${answer.rule})` : ""}`);
