@@ -18,7 +18,8 @@ static const struct {
      "other-row-recipient unenrolled-key small-order-key no-possession vouched-by-nobody vouched-by-key "
      "code-reused consent-without-right second-name copy-forged copy-other-persons-key copy-other-key "
      "copy-other-evidence "},
-    {"C3", " wrong-bases after-erasure never-enrolled stored-without-basis other-cell longer-than-signed "
+    {"C3", " wrong-bases after-erasure consent-after-erasure never-enrolled stored-without-basis other-cell "
+           "longer-than-signed "
            "other-words row-altered copy-other-cell copy-other-label copy-old copy-other-time copy-reused "
            "copy-twice "
            "copy-goes-on-late copy-goes-on-older copy-goes-on-alone "},
