@@ -9,33 +9,39 @@
 //   evidence        { saved: async iterable of chunks } or { range(from, to): bytes }; left out where it is not given
 //   party           { index, purpose } of who asks, where that is known
 //   live            whether a later checkpoint may be there a second later
-import { Malformed, Unreadable, utf8 } from "./verify/bytes.mjs";
+// The log before, where a log continues one, is a source too, with read and perhaps rows.
+import { compare, Malformed, Unreadable, utf8 } from "./verify/bytes.mjs";
 import { shippedPins } from "./verify/coverage.mjs";
 import { AskedEvidence, SavedEvidence } from "./verify/evidence.mjs";
+import { checkForeignHeads, checkIdentity, checkOld, foreignHead } from "./verify/continued.mjs";
+import { openProof, openReceipt } from "./verify/kept.mjs";
 import { openCheckpoint, parseKey } from "./verify/note.mjs";
+import { Policy } from "./verify/policy.mjs";
 import { Replay } from "./verify/replay.mjs";
 import { NewerFormat } from "./verify/world.mjs";
-import { TILE_WIDTH } from "./verify/tree.mjs";
+import { emptyRoot, TILE_WIDTH } from "./verify/tree.mjs";
 
 export { urlSource } from "./verify/url.mjs";
 
-const LATER_MAX = 5;
+const LATER_MAX = 5, COSIGNATURES_LATER_MAX = 5;
 
 const asBytes = (x) => (typeof x === "string" ? utf8(x) : x);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /**
- * Replays a ledger. `key` is the text of its public key; `heads` texts or bytes of earlier checkpoints; `pins` hex of packs
- * to trust beside those that ship; `keep(bytes)`, if given, gets what a server opened. Yields {done, total} after each bundle,
+ * Replays a ledger. `key` is the text of its public key; `heads`, `receipts` and `proofs` texts or bytes of what was kept of it;
+ * `policy` text of the witnesses to trust; `continues` a source of the log before; `pins` hex of packs to trust beside those
+ * that ship; `keep(bytes)`, if given, gets what a server opened. Yields {done, total} after each bundle,
  * and at last {report, checkpoint}: the report of docs/formats/verify.md, JSON, and the checkpoint's bytes.
  */
-export async function* verify({ source, key, heads = [], pins = [], keep = null }) {
+export async function* verify({ source, key, heads = [], receipts = [], proofs = [], policy = null, continues = null, pins = [], keep = null }) {
   const log = parseKey(key);
   const evidence = !source.evidence ? null : source.evidence.saved ? new SavedEvidence(source.evidence.saved) : new AskedEvidence(source.evidence.range, keep);
-  const replay = new Replay({ source, key: log, pins: new Set([...shippedPins(), ...pins]), evidence });
+  const said = await openKept({ key, receipts, proofs }), trusted = policy === null ? null : policyOf(policy, log);
+  const replay = new Replay({ source, key: log, pins: new Set([...shippedPins(), ...pins]), evidence, kept: said, policy: trusted });
   let error = null;
   try {
-    yield* steps(replay, heads.map(asBytes));
+    yield* steps(replay, heads.map(asBytes), continues);
   } catch (e) {
     if (!(e instanceof Unreadable || e instanceof NewerFormat)) throw e;
     error = e.message;
@@ -44,6 +50,21 @@ export async function* verify({ source, key, heads = [], pins = [], keep = null 
   }
   if (error === null) replay.settle();
   yield { report: replay.report(error), checkpoint: replay.checkpoint?.bytes ?? null };
+}
+
+/** What receipts and proofs say, by themselves: {index, leaf, size, root} of each; throws Malformed, Unsigned if one does not hold. */
+export async function openKept({ key, receipts = [], proofs = [] }) {
+  const log = parseKey(key), out = [];
+  for (const r of receipts) out.push(await openReceipt(asBytes(r), log));
+  for (const p of proofs) out.push(await openProof(asBytes(p), log));
+  return out;
+}
+
+function policyOf(text, log) {
+  const policy = new Policy(text);
+  if (policy.logs.length && !policy.logs.some((l) => l.name === log.name && compare(l.key, log.key) === 0))
+    throw new RangeError("the policy lists logs, and this one is not among them");
+  return policy;
 }
 
 async function open(bytes, replay, what) {
@@ -55,21 +76,45 @@ async function open(bytes, replay, what) {
   }
 }
 
+/** From a server it waits a little for the cosignatures on a checkpoint that has just been published. */
 async function readCheckpoint(replay) {
-  const bytes = await replay.source.read("checkpoint");
-  if (!bytes) throw new Unreadable("checkpoint: it is not there");
-  return open(bytes, replay, "checkpoint");
+  for (let i = 0; ; i++) {
+    const bytes = await replay.source.read("checkpoint");
+    if (!bytes) throw new Unreadable("checkpoint: it is not there");
+    const checkpoint = await open(bytes, replay, "checkpoint");
+    if (!replay.source.live || i === COSIGNATURES_LATER_MAX || !(await replay.witnesses.isMissing(checkpoint))) return checkpoint;
+    await wait(1000);
+  }
 }
 
-async function* steps(replay, heads) {
+/** One that another key signed may be of the log before: that is known at the end. */
+async function openHead(bytes, replay) {
+  try {
+    replay.heads.push(await openCheckpoint(bytes, replay.key));
+  } catch (e) {
+    if (!(e instanceof Malformed)) throw e;
+    const foreign = foreignHead(bytes);
+    if (!foreign) throw new Unreadable(`an earlier head: ${e.message}`);
+    if (foreign.size === 0) foreign.root = emptyRoot();
+    replay.foreign.push(foreign);
+  }
+}
+
+async function* steps(replay, heads, continues) {
   await replay.items?.fill();
   replay.checkpoint = await readCheckpoint(replay);
-  for (const head of heads) replay.heads.push(await open(head, replay, "an earlier head"));
+  for (const head of heads) await openHead(head, replay);
   replay.tree.checkHeads(replay.checkpoint.size);
   for (const head of replay.heads) if (head.size === 0) replay.tree.checkHead(head);
   yield* upTo(replay, replay.checkpoint);
   if (replay.source.live) yield* goOn(replay);
   if (replay.evidenceGiven) await replay.items.end();
+  checkIdentity(replay);
+  replay.identified = true;
+  await checkForeignHeads(replay);
+  if (continues) await checkOld(replay, continues);
+  replay.kept.missing();
+  await replay.witnesses.checkpoint(replay.checkpoint);
 }
 
 async function* upTo(replay, checkpoint) {

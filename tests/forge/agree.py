@@ -42,8 +42,11 @@ def bourn_verify(o):
     args = [BIN / "bourn-verify", o["folder"], "--key", o["key"], "--json"]
     for name in ("rows", "evidence"):
         args += [f"--{name}", o[name]] if o.get(name) else []
-    for head in o.get("heads", []):
-        args += ["--head", head]
+    for option in ("policy", "continues", "continues_rows"):
+        args += [f"--{option.replace('_', '-')}", o[option]] if o.get(option) else []
+    for option in ("head", "receipt"):
+        for name in o.get(f"{option}s", []):
+            args += [f"--{option}", name]
     p = subprocess.run(args, capture_output=True, text=True, timeout=600)
     assert "Sanitizer" not in p.stderr and "runtime error" not in p.stderr, p.stderr
     assert p.returncode in (0, 1, 2) and p.stdout, f"{p.returncode}: {p.stderr}"
@@ -60,6 +63,14 @@ def both(node, cell, rows=True, evidence=True, head=True):
         o["evidence"] = str(cell / "evidence.cborseq")
     if head:
         o["heads"] = [str(cell / "head" if (cell / "head").exists() else GOOD / "head")]
+    if (cell / "receipt").exists():
+        o["receipts"] = [str(cell / "receipt")]
+    if (cell / "policy").exists():
+        o["policy"] = str(cell / "policy")
+    if (cell / "old").exists():
+        o["continues"] = str(cell / "old/ledger")
+        if (cell / "old/rows").exists():
+            o["continues_rows"] = str(cell / "old/rows")
     return bourn_verify(o), node.verify(o)
 
 

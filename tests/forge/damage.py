@@ -56,11 +56,11 @@ simple("checkpoint-crlf", "ledger/checkpoint", lambda b: b.replace(b"\n", b"\r\n
 simple("checkpoint-bytes", "ledger/checkpoint", lambda b: b"\xff" + b, 2, error=True)
 simple("checkpoint-signature", "ledger/checkpoint", lambda b: b[:-12] + (b"A" if b[-12:-11] != b"A" else b"B") + b[-11:], 2,
        error=True)
-# Signatures by keys that the verifier was not given are skipped, up to 16; one more is too many.
+# Signatures by keys that the verifier was not given are skipped, up to 32; one more is too many.
 OTHER = "— witness.example/w1 IDJKvgAAAABrSdIAlOWFohtGIIrm1GyUJ309DQ2w1BKbNWBR9n5NwVS2JVddvmaDV9XbzkLCgsrH3XNyh5UO6zkXtec6evp+ciqTBg==\n".encode()
 simple("checkpoint-cosigned", "ledger/checkpoint", lambda b: b + OTHER, 0)
-simple("checkpoint-16-witnesses", "ledger/checkpoint", lambda b: b + 16 * OTHER, 0)
-simple("checkpoint-17-witnesses", "ledger/checkpoint", lambda b: b + 17 * OTHER, 2, error=True)
+simple("checkpoint-32-witnesses", "ledger/checkpoint", lambda b: b + 32 * OTHER, 0)
+simple("checkpoint-33-witnesses", "ledger/checkpoint", lambda b: b + 33 * OTHER, 2, error=True)
 simple("checkpoint-odd-line", "ledger/checkpoint", lambda b: b + "— witness.example/w1\n".encode(), 2, error=True)
 
 # Files that hold less, more or other than they should.

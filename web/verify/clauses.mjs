@@ -15,6 +15,7 @@ const TABLE = {
   disclosed: { entry: "K1 K2 K4 S2", rows: "K3 C2 C3 C4 H1 S2 S3" },
   refused: { entry: "C4" }, erased: { rows: "H1" }, expired: { entry: "K1", rows: "K1 S1" },
   exported: { rows: "K1 K3 C2 C3 H3 S1", evidence: "C2 C3 H3" },
+  witnessed: { entry: "V1" }, continued: { entry: "V1" }, carried: { entry: "H1", rows: "H1" },
 };
 
 /** {entry, rows, evidence}: lists of clauses, V3 among each that is not empty. */
@@ -65,20 +66,20 @@ export class Tally {
   }
 
   /** {id, verdict, why, …counts} for each clause. */
-  verdicts({ stopped, heads, layers }) {
+  verdicts({ stopped, proven, unproven, layers }) {
     return CLAUSES.map((id) => {
       const c = this.counts[id];
-      const [verdict, why] = this.verdict(id, c, { stopped, heads, layers });
+      const [verdict, why] = this.verdict(id, c, { stopped, proven, unproven, layers });
       return { id, verdict, why, ...c };
     });
   }
 
-  verdict(id, c, { stopped, heads, layers }) {
+  verdict(id, c, { stopped, proven, unproven, layers }) {
     if (c.violated) return ["violated", ""];
     if (id === "P0") return ["not provable", "no machine can decide it"];
     if (stopped) return ["not examined", "not everything could be read"];
     if (c.not_examined) return ["not examined", layers];
-    if ((id === "S1" || id === "V1") && !heads) return ["not provable", "the operator holds the log's key: give an earlier head"];
+    if ((id === "S1" || id === "V1") && !proven) return ["not provable", unproven];
     if (c.unpinned) return ["not provable", "a pack in force is not pinned"];
     if (c.erased.person + c.erased.party + c.erased.operator) return ["undecidable because erased", ""];
     return c.examined ? ["holds", ""] : ["no entries yet", ""];

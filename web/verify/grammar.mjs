@@ -9,6 +9,7 @@ const KIND_MAX = 0xffffffff;
 export const KIND = {
   genesis: 1, policy: 2, collection: 3, config: 4, party: 5, notice: 6, enrolled: 7, key: 8, consent: 9, withdrawn: 10,
   stored: 13, deleted: 14, disclosed: 15, refused: 16, erased: 19, expired: 20, exported: 21,
+  witnessed: 25, continued: 30, carried: 31,
 };
 export const KIND_NAME = Object.fromEntries(Object.entries(KIND).map(([k, v]) => [v, k]));
 export const OPERATION = { read: 1, search: 2, write: 3, delete: 4, evidence: 5, self: 6 };
@@ -73,6 +74,8 @@ const ENTRY_KEYS = {
   33: ["settings", list(0, 256, tuple({ name, value: text(0, 4096) }), { once: (s) => s.name })],
   34: ["fields", list(1, 256, name, each)], 35: ["askedBy", uint(1, 3)], 36: ["cause", name], 37: ["sensitive", bool],
   38: ["renamed", list(1, 64, tuple({ was: name, now: name }), { once: (x) => x.was })],
+  50: ["treeSize", uint(1)], 51: ["treeRoot", hash], 52: ["cosignatures", text(1, 16384)],
+  60: ["continues", text(1, 255)], 61: ["known", uint(1)], 62: ["from", any],
 };
 
 const ROW_KEYS = {
@@ -94,10 +97,11 @@ const ENTRY_FORMS = {
   5: ["13 14 15 16 17 18 19 20", "21"], 6: ["13 30 31 32"], 7: ["4 5 6 7?"], 8: ["4 5 6?"], 9: ["4 5 6"], 10: ["4 5 6"],
   13: ["4 5 6 7 8 9 10"], 14: ["4 5 6 7 8 9 10"], 15: ["4 5 6 7 8? 9 10 11 34?"], 16: ["4 6 7? 8? 9 11 12"],
   19: ["4 5 6? 35 36"], 20: ["4 5 8 36"], 21: ["4 5 8?"],
+  25: ["50 51 52"], 30: ["18 22 32 60 61"], 31: ["4 5 35? 62"],
 };
 const ROW_FORMS = {
   7: ["4 5"], 8: ["6 18 19", "6 18 19 20"], 9: ["6 8 9 10 11 12 13 14 20 21", "6 8 9 10 11 12 13 14 21"], 10: ["15"],
-  13: ["7 16"], 14: ["7 17"], 15: ["7 17?"], 19: ["11?"], 20: ["17"], 21: ["6 7 17? 20 21", "7 17? 20 22"],
+  13: ["7 16"], 14: ["7 17"], 15: ["7 17?"], 19: ["11?"], 20: ["17"], 21: ["6 7 17? 20 21", "7 17? 20 22"], 31: ["15?"],
 };
 
 function compile(forms) {
@@ -165,7 +169,7 @@ export function decodeEntry(bytes) {
   r.close();
   if (!forms || !fits(forms, present)) refuse("a key that this kind needs is missing, or two that exclude each other");
   if (e.count !== undefined) checkCount(e);
-  if (kind === KIND.genesis && !e.keys.length) refuse("a genesis without a key");
+  if ((kind === KIND.genesis || kind === KIND.continued) && !e.keys.length) refuse("a log without a key");
   return e;
 }
 

@@ -3,17 +3,25 @@ import { constants, realpathSync } from "node:fs";
 import { lstat, open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Malformed, Unreadable } from "./bytes.mjs";
+import { Malformed, toBase64, Unreadable } from "./bytes.mjs";
+import { Unsigned } from "./note.mjs";
 import { asText } from "./text.mjs";
-import { urlSource, verify } from "../verify.mjs";
+import { openKept, urlSource, verify } from "../verify.mjs";
 
 const FILE_BYTES_MAX = 1024 * 1024 * 1024;
 const HELP = `usage: node verify.mjs FOLDER|URL --key VKEY-FILE [options]
-Replays a ledger and says, clause by clause, what holds: bourn-verify once more, in JavaScript.
+       node verify.mjs --key VKEY-FILE (--receipt FILE | --proof FILE)... [--json]
+Replays a ledger and says, clause by clause, what holds: bourn-verify once more, in JavaScript. Without a ledger, checks
+receipts and proofs by themselves.
   --key FILE            public key of the log (vkey)
   --rows FOLDER         the rows, for auditors (a cell's rows/)
   --evidence FILE       evidence saved by --save-evidence
   --head FILE           an earlier signed checkpoint; may be repeated
+  --receipt FILE        a receipt from earlier; may be repeated
+  --proof FILE          an answer of GET /v1/ledger/proof/INDEX from earlier; may be repeated
+  --policy FILE         witnesses to trust (C2SP tlog-policy)
+  --continues PLACE     folder or URL of the log that this one continues
+  --continues-rows FOLDER  its rows
   --pin HEX             pin of a pack to trust beside those that ship; may be repeated
   --save-head FILE      keep the checkpoint that was verified, for the next --head
   --save-evidence FILE  keep what a URL opened (mode 0600)
@@ -29,8 +37,9 @@ const isUrl = (place) => /^https?:\/\//.test(place);
 class Usage extends Error {}
 
 function parse(args) {
-  const o = { heads: [], pins: [] };
-  const take = { "--key": "key", "--rows": "rows", "--evidence": "evidence", "--head": "heads", "--pin": "pins", "--save-head": "saveHead",
+  const o = { heads: [], receipts: [], proofs: [], pins: [] };
+  const take = { "--key": "key", "--rows": "rows", "--evidence": "evidence", "--head": "heads", "--receipt": "receipts", "--proof": "proofs", "--policy": "policy", "--continues": "continues",
+    "--continues-rows": "continuesRows", "--pin": "pins", "--save-head": "saveHead",
     "--save-evidence": "saveEvidence", "--purpose": "purpose" };
   for (let i = 0; i < args.length; i++) {
     const a = args[i];
@@ -45,7 +54,8 @@ function parse(args) {
     else throw new Usage(`one folder or URL, not also ${a}`);
   }
   if (o.help) return o;
-  if (o.place === undefined || !o.key) throw new Usage("a folder or URL, and --key, are needed");
+  o.offline = o.place === undefined && !!o.key && o.receipts.length + o.proofs.length > 0;
+  if ((o.place === undefined && !o.offline) || !o.key) throw new Usage("a folder or URL, and --key, are needed");
   if (o.pins.some((p) => !/^[0-9a-f]{64}$/.test(p))) throw new Usage("--pin takes 64 hex digits");
   if (o.evidence && !o.rows) throw new Usage("--evidence says nothing without the rows: give --rows too");
   if (o.saveEvidence && !(isUrl(o.place) && process.env.BOURN_TOKEN)) throw new Usage("--save-evidence keeps what a URL opens: it needs a URL and BOURN_TOKEN");
@@ -111,6 +121,15 @@ async function given(name) {
   }
 }
 
+/** The log before: its rows come from a folder alone. */
+async function sourceBefore(o) {
+  const rows = o.continuesRows ?? null;
+  if (!isUrl(o.continues)) return folderSource(o.continues, { rows });
+  const source = await urlSource(o.continues);
+  if (rows) source.rows = (path) => readBelow(rows, path);
+  return source;
+}
+
 async function sourceOf(o) {
   if (!isUrl(o.place)) return folderSource(o.place, o);
   return urlSource(o.place, { token: process.env.BOURN_TOKEN || null, purpose: o.purpose ?? null });
@@ -123,12 +142,13 @@ function bar(done, total) {
 
 async function run(o) {
   const key = (await given(o.key)).toString("utf8");
-  const heads = await Promise.all(o.heads.map(given));
+  const [heads, receipts, proofs] = await Promise.all([o.heads, o.receipts, o.proofs].map((names) => Promise.all(names.map(given))));
+  const policy = o.policy ? await given(o.policy) : null, continues = o.continues ? await sourceBefore(o) : null;
   const saved = o.saveEvidence ? await open(o.saveEvidence, "w", 0o600) : null;
   let last;
   try {
     const keep = saved && ((bytes) => saved.write(bytes));
-    for await (const x of verify({ source: await sourceOf(o), key, heads, pins: o.pins, keep })) {
+    for await (const x of verify({ source: await sourceOf(o), key, heads, receipts, proofs, policy, continues, pins: o.pins, keep })) {
       if (!x.report && process.stderr.isTTY) bar(x.done, x.total);
       last = x;
     }
@@ -142,16 +162,31 @@ async function run(o) {
   return report.exit;
 }
 
+/** Receipts and proofs by themselves. 1: one does not hold. */
+async function runOffline(o) {
+  const key = (await given(o.key)).toString("utf8"), kept = [];
+  for (const [kind, names] of [["receipt", o.receipts], ["proof", o.proofs]])
+    for (const name of names) {
+      const [x] = await openKept({ key, [`${kind}s`]: [await given(name)] });
+      kept.push({ kind, entry: x.index, leaf: toBase64(x.leaf), size: x.size, root: toBase64(x.root), ...(kind === "proof" ? { rows: x.rows } : {}) });
+    }
+  const line = (k) => `the ${k.kind} holds: entry ${k.entry}, in the tree of ${k.size} entries\n`;
+  process.stdout.write(o.json ? `${JSON.stringify({ exit: 0, kept })}\n` : kept.map(line).join(""));
+  return 0;
+}
+
 async function command(args) {
+  let o = {};
   try {
-    const o = parse(args);
+    o = parse(args);
+    if (o.offline) return await runOffline(o);
     if (!o.help) return await run(o);
     process.stdout.write(HELP);
     return 0;
   } catch (e) {
     if (![Usage, Malformed, Unreadable, RangeError].some((c) => e instanceof c)) throw e;
     process.stderr.write(`verify.mjs: ${e.message}\n${e instanceof Usage ? HELP : ""}`);
-    return e instanceof Usage || e instanceof RangeError ? 64 : 2;
+    return e instanceof Usage || e instanceof RangeError ? 64 : o.offline && e instanceof Unsigned ? 1 : 2;
   }
 }
 

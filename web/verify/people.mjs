@@ -15,6 +15,7 @@ export class Person {
   constructor(label) {
     this.label = label;
     this.head = null;
+    this.enrolled = null; // index of the entry
     this.erased = null; // {index, by}
     this.keys = []; // {index, voucher, ended, publicKey or null}
     this.consents = [];
@@ -40,14 +41,22 @@ export class Person {
 
   /** What the row does to the person; throws Refused. */
   apply(index, e, row) {
-    if (e.kind === KIND.key) this.applyKey(index, row);
+    if (e.kind === KIND.enrolled) this.enrolled = index;
+    else if (e.kind === KIND.key) this.applyKey(index, row);
     else if (e.kind === KIND.consent) this.applyConsent(index, e, row);
-    else if (e.kind === KIND.withdrawn) {
-      const c = this.consents.find((x) => x.index === row.consent && x.withdrawnAt === null);
-      must(c, "H1", "it withdraws what is no living consent of this person");
-      c.withdrawnAt = index;
+    else if (e.kind === KIND.withdrawn) this.withdraw(index, row);
+    else if (e.kind === KIND.carried) {
+      must((e.askedBy === undefined) === (row.consent !== undefined), "H1", "it carries over neither a withdrawal nor an erasure");
+      if (row.consent !== undefined) this.withdraw(index, row);
+      else this.erased = { index, by: e.askedBy };
     } else if (e.kind === KIND.exported) must(this.liveKey(row.key), "C2", "a copy that no living key of this person asked for");
     else if (e.kind === KIND.erased && !row.collections) this.erased = { index, by: e.askedBy };
+  }
+
+  withdraw(index, row) {
+    const c = this.consents.find((x) => x.index === row.consent && x.withdrawnAt === null);
+    must(c, "H1", "it withdraws what is no living consent of this person");
+    c.withdrawnAt = index;
   }
 
   applyKey(index, row) {

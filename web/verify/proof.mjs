@@ -50,7 +50,7 @@ const sameSet = (a, b) => a.length === b.length && a.every((v) => b.includes(v))
 
 function checkConsent(x, evidence, s) {
   const { row, world, find } = x, genesis = world.genesis;
-  if (s.origin !== genesis.origin) find("C3", "the statement was made for another cell");
+  if (s.origin !== world.origin) find("C3", "the statement was made for another cell");
   if (!equal(s.pii_principal_id, row.label)) find("C3", "the statement is another person's");
   const c = s.pii_controllers[0];
   if (s.jurisdiction !== genesis.domicile || c.party_name !== genesis.legalName || c.party_contact !== genesis.contact)
@@ -97,7 +97,7 @@ async function checkKey(x, evidence, s) {
   const good = isSoundKey(publicKey) && (await verifyStatement(evidence.statement, evidence.signature, publicKey));
   if (!good) find("C2", "no proof of possession of the key");
   if (!equal(s.public_key, publicKey)) find("C2", "the proof of possession is of another key");
-  if (s.origin !== world.genesis.origin) find("C2", "the proof of possession was made for another cell");
+  if (s.origin !== world.origin) find("C2", "the proof of possession was made for another cell");
   if (!equal(s.pii_principal_id, row.label)) find("C2", "the proof of possession is another person's");
   if (Math.abs(s.event_time - entry.time) > KEY_SKEW_S) find("C2", "the proof of possession is of another time");
   if (!once(person, s.enrolment_code_hash)) find("C2", "the enrolment code was used before");
@@ -109,7 +109,7 @@ async function checkCopy({ row, person, world, find }, { statement, signature, p
   const key = person.liveKey(row.key);
   if (key?.publicKey && !equal(key.publicKey, publicKey)) find("C2", `the copy was asked for by another key than key ${row.key}`);
   else if (!(await verifyStatement(statement, signature, publicKey))) find("C2", "the person did not ask for this copy");
-  if (s.origin !== world.genesis.origin) find("C3", "the copy was asked for at another cell");
+  if (s.origin !== world.origin) find("C3", "the copy was asked for at another cell");
   if (!equal(s.pii_principal_id, row.label)) find("C3", "the copy was asked for by another person");
   if (s.event_time !== row.issued) find("C3", "the time of the request differs from that of the statement");
   if (!once(person, s.record_id)) find("C3", "the statement was used before: one is accepted once for ever");

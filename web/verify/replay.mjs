@@ -1,13 +1,15 @@
 // The replay: every entry in order through tree, world, people and gate. docs/formats/verify.md says what comes out.
-import { equal, fromBe, Malformed, toBase64, Unreadable } from "./bytes.mjs";
+import { fromBe, Malformed, toBase64, Unreadable } from "./bytes.mjs";
 import { BY_GATE, SPEAKS, Tally } from "./clauses.mjs";
 import { Coverage } from "./coverage.mjs";
 import { decide } from "./gate.mjs";
 import { decodeEntry, ERASED, hasRows, KIND, OPENED, OPERATION, RIGHT, UnknownKind } from "./grammar.mjs";
+import { Kept } from "./kept.mjs";
 import { checkEvidence } from "./proof.mjs";
 import { replayRows } from "./rows.mjs";
 import { Tree } from "./tiles.mjs";
-import { TILE_WIDTH } from "./tree.mjs";
+import { rootOver, TILE_WIDTH } from "./tree.mjs";
+import { Witnesses } from "./witness.mjs";
 import { Refused, World } from "./world.mjs";
 
 const RIGHTS = {
@@ -18,10 +20,13 @@ const DECIDED = new Set([KIND.stored, KIND.deleted, KIND.disclosed]);
 const CLAUSES = new Set(Object.values(SPEAKS).flatMap((s) => [...s.entry, ...s.rows, ...s.evidence]).concat("H2", "T1", "T2", "T3", "T4"));
 
 export class Replay {
-  /** `source` as in verify.mjs; `key` of note.mjs; `pins` a Set. */
-  constructor({ source, key, pins, evidence }) {
+  /** `source` as in verify.mjs; `key` of note.mjs; `pins` a Set; `kept` of kept.mjs; `policy` of policy.mjs or null. */
+  constructor({ source, key, pins, evidence, kept = [], policy = null }) {
     Object.assign(this, { source, key, pins, items: evidence });
     this.heads = []; // opened earlier checkpoints
+    this.foreign = []; // those that another key signed: of a log that this one continues?
+    this.kept = new Kept(this, kept);
+    this.witnesses = new Witnesses(this, policy);
     this.tally = new Tally();
     this.world = new World();
     this.people = new Map();
@@ -67,7 +72,8 @@ export class Replay {
 
   async entry(bytes, group, find) {
     const index = this.size;
-    await this.tree.append(bytes);
+    const before = this.tree.edge.hashes.slice();
+    this.kept.check(await this.tree.append(bytes));
     let entry;
     try {
       entry = decodeEntry(bytes);
@@ -79,23 +85,20 @@ export class Replay {
       return;
     }
     const { world } = this;
-    if (entry.kind === KIND.genesis && index === 0) this.checkGenesis(entry, find);
     this.tally.count(SPEAKS[entry.kind].entry, "examined");
     try {
-      world.apply(index, entry, bytes);
+      world.apply(index, entry, bytes, () => rootOver(before));
     } catch (e) {
       if (!(e instanceof Refused)) throw e;
       find(e.clause, e.message);
     }
     if (!world.genesis) throw new Unreadable("the log does not begin with a genesis: nothing in it can be decided");
+    this.witnesses.note(index, entry.time);
+    if (entry.kind === KIND.witnessed) await this.witnesses.entry(index, entry, find);
     const step = this.step(index, entry, find);
     this.checkParty(step);
     if (DECIDED.has(entry.kind)) this.checkDecided(step);
     await this.rows(step, group);
-  }
-
-  checkGenesis(e, find) {
-    if (e.origin !== this.key.name || !e.keys.some((k) => equal(k, this.key.key))) find("V1", "genesis does not name this log and its key");
   }
 
   /** What the checks of one entry share. */
@@ -206,12 +209,18 @@ export class Replay {
   report(error) {
     const { tally, checkpoint } = this;
     const missing = !this.rowsGiven ? "rows were not given" : !this.evidenceGiven ? "evidence was not given" : "evidence was not opened";
-    const clauses = tally.verdicts({ stopped: error !== null, heads: this.tree.heads, layers: missing });
+    const { policy, cosigned, entries } = this.witnesses, c = this.world.continued;
+    const proven = policy ? cosigned === checkpoint?.size : this.tree.heads + this.kept.good > 0;
+    const unproven = policy ? "no quorum of the witnesses that you named has cosigned this checkpoint"
+      : "the operator holds the log's key: give an earlier head, a receipt or a witness policy";
+    const clauses = tally.verdicts({ stopped: error !== null, proven, unproven, layers: missing });
+    const continues = this.identified && c ? { origin: c.entry.continues, entry: c.index, known: c.entry.known } : null;
     const undecided = error !== null || clauses.some((c) => c.not_examined || c.unpinned);
     return {
       exit: tally.total ? 1 : undecided ? 2 : 0,
-      checkpoint: checkpoint ? { origin: checkpoint.origin, size: checkpoint.size, root: toBase64(checkpoint.root), earlier_heads: this.tree.heads } : null,
-      clauses, violations_total: tally.total, violations: tally.trim(), coverage: this.coverage.report(this, this.pins), error,
+      checkpoint: checkpoint ? { origin: checkpoint.origin, size: checkpoint.size, root: toBase64(checkpoint.root), earlier_heads: this.tree.heads, receipts: this.kept.good, continues } : null,
+      clauses, violations_total: tally.total, violations: tally.trim(),
+      coverage: { ...this.coverage.report(this, this.pins), witnesses: { policy_given: !!policy, cosigned_size: cosigned, entries } }, error,
     };
   }
 }

@@ -5,6 +5,10 @@ const words = (counts) => Object.entries(counts).filter(([, n]) => n).map(([word
 function head({ checkpoint: c, coverage: v }) {
   const out = [];
   if (c) out.push(["log", c.origin], ["checkpoint", `size ${c.size}, root ${c.root}, extends ${c.earlier_heads} earlier heads`]);
+  if (c?.continues) out.push(["continues", `${c.continues.origin}, from entry ${c.continues.entry} on; that log had ${c.continues.known}`]);
+  if (c?.receipts) out.push(["receipts", `${c.receipts} kept receipts and proofs, all in this log`]);
+  if (v.witnesses.policy_given) out.push(["witnesses", `a quorum has cosigned ${v.witnesses.cosigned_size} of ${c?.size ?? 0} entries`]);
+  if (v.witnesses.entries) out.push(["", `${v.witnesses.entries} entries with cosignatures, which bound the clock`]);
   out.push(["entries", `${v.entries}`], ["people", `${v.people}, ${v.erased} of them erased`]);
   out.push(["disclosures", `${v.disclosures}, ${v.transfers} of them to another country; ${words(v.by_grade) || "none"}`]);
   for (const [who, n] of Object.entries(v.subject_signed_by_voucher)) if (n) out.push(["", `subject-signed, key vouched for by ${who}: ${n}`]);

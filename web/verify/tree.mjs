@@ -21,10 +21,12 @@ export class Edge {
     this.size++;
   }
   root() {
-    if (!this.size) return emptyRoot();
-    return this.hashes.reduceRight((right, left) => nodeHash(left, right));
+    return rootOver(this.hashes);
   }
 }
+
+/** The root over those of full subtrees, largest first. */
+export const rootOver = (hashes) => (hashes.length ? hashes.reduceRight((right, left) => nodeHash(left, right)) : emptyRoot());
 
 export function rootOf(leaves) {
   const edge = new Edge();

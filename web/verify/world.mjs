@@ -24,29 +24,52 @@ function must(condition, clause, sentence) {
 export class World {
   constructor() {
     this.genesis = null;
+    this.continued = null; // {index, entry, before (genesis or the `continued` entry before it), root, carriedUntil}
     this.time = 0;
     this.policies = []; // {index, pack, pin, effect}
     this.setup = 0; // the last of the entries directly behind genesis that are policies
     this.schemas = new Map(); // name: [{version, effect, sensitive, retention, fields, order, renames}]
     this.parties = new Map(); // index: {index, ended, …}
     this.living = new Map(); // name: party
+    this.settings = new Map(); // name: value
     this.notices = new Map(); // index: {name, language, version, hash}
     this.newestNotice = new Map(); // name and language: version
   }
 
-  /** Takes entry `index`; throws Refused. */
-  apply(index, e, bytes) {
+  /** The name that the log has. */
+  get origin() {
+    return (this.continued?.entry ?? this.genesis).origin;
+  }
+
+  /** Takes entry `index`; throws Refused. `rootBefore()` is that of the entries before it. */
+  apply(index, e, bytes, rootBefore) {
     if (e.kind === KIND.genesis) must(!this.genesis && index === 0, "V1", "a second genesis");
     else must(this.genesis, "V1", "the first entry is no genesis");
     must(e.time >= this.time, "V1", "its time is earlier than that of the entry before");
     const take = { 1: "takeGenesis", 2: "takePolicy", 3: "takeCollection", 5: "takeParty", 6: "takeNotice" }[e.kind];
     if (take) this[take](index, e, bytes);
+    else if (e.kind === KIND.config) for (const x of e.settings) this.settings.set(x.name, x.value);
+    else if (e.kind === KIND.continued) this.takeContinued(index, e, rootBefore);
+    else if (e.kind === KIND.carried) this.takeCarried(index, e);
     this.time = e.time;
   }
 
   takeGenesis(index, e) {
     if (e.format > FORMAT) throw new NewerFormat(`format version ${e.format}: this program reads ${FORMAT}`);
     this.genesis = e;
+  }
+
+  takeContinued(index, e, rootBefore) {
+    must(e.continues === this.origin && e.origin !== this.origin, "V1", `it continues ${e.continues}, but the log before it is ${this.origin}`);
+    must(e.known >= index, "V1", `it knows of ${e.known} entries of the old log, of which more stand before it`);
+    this.continued = { index, entry: e, before: this.continued?.entry ?? this.genesis, root: rootBefore(), carriedUntil: index };
+  }
+
+  takeCarried(index, e) {
+    const c = this.continued;
+    must(c && index === c.carriedUntil + 1, "H1", "it carries over, but does not stand directly behind where a log is continued");
+    must(e.from >= c.index && e.from < c.entry.known, "H1", `it carries over entry ${e.from}, which is not one that the old log had after this place`);
+    c.carriedUntil = index;
   }
 
   takePolicy(index, e) {
