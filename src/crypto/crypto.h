@@ -37,7 +37,7 @@ static inline void crypto_sha256_1(uint8_t out[32], struct slice a)
 }
 /* Of one byte and data: what leaves and nodes of a tree are. Not for secrets: nothing is wiped. */
 void crypto_sha256_prefixed(uint8_t out[32], uint8_t prefix, struct slice data);
-/* The same of n of them, each to its own out; two at a time where the processor can. */
+/* The same of n of them, each to its own out. */
 void crypto_sha256_many(uint8_t prefix, const struct slice *data, uint8_t *const *out, size_t n);
 void crypto_sha256_pair(uint8_t out[32], uint8_t prefix, const uint8_t a[32], const uint8_t b[32]);
 

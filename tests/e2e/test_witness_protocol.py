@@ -43,7 +43,7 @@ class Protocol(harness.Test):
 
     def conflict(self, answer, size):
         self.assertEqual((answer.status, answer.body), (409, f"{size}\n".encode()))
-        self.assertEqual(answer.headers["Content-Type"], "text/x.witnessing.size")
+        self.assertEqual(answer.headers["Content-Type"], "text/x.tlog.size")
 
     def test_200_from_nothing_and_on(self):
         self.cosigned(self.witness.post(self.log.submission(0)), self.log.body())

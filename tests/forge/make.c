@@ -199,6 +199,7 @@ static void run(const char *dir, size_t entries)
     struct cast c;
     struct buf text;
     uint64_t dice = 0x9e3779b97f4a7c15u;
+    memset(people, 0, sizeof people); /* who makes two logs makes them of different people */
     forge_new(&l, "cn.example/ledger");
     genesis(&l);
     act_cast(&l, &c, "");

@@ -1,5 +1,6 @@
 /* The public files in front, with vault and HTTP played by the test: what is kept, what never is, and the
  * bounds of gzip. */
+#include "api/headers.h"
 #include "base/limits.h"
 #include "role/front_internal.h"
 
@@ -79,7 +80,7 @@ static bool get(const char *path, const char *token, bool gzip, uint32_t status,
     struct http_response now;
     unsigned before = sent;
     if (gzip)
-        q.headers[5] = slice_str("gzip");
+        q.headers[H_ACCEPT_ENCODING] = slice_str("gzip");
     if (file_request(&f, 1, &q, &r, &now, &f.scratch))
         keep_answer(&now);
     else
