@@ -168,6 +168,20 @@ class Agreement(unittest.TestCase):
             expected = {"exit": int(code), "place": None if at == "-" else (kind, int(index)), "clause": None if clause == "-" else clause, "error": error == "error"}
             self.check(name, WORK / "shapes" / name, expected, head=False)
 
+    def test_witnesses_and_logs_that_go_on(self):
+        """What only a policy, or the log before, decides."""
+        cosigned = self.copy("cosigned")
+        run(BIN / "forge", cosigned, "--evidence", "evidence.cborseq", "honest-witnessed")
+        for line in run(NODE, HERE / "worlds.mjs", GOOD, cosigned, WORK / "worlds").splitlines():
+            name, code, at, clause, error, v1 = line.split("\t")
+            kind, _, index = at.partition(" ")
+            cell = WORK / "worlds" / name
+            layers = {"head": (cell / "head").exists(), "evidence": not name.startswith("leaves-")}  # of the people left out it is gone
+            c, js = both(self.node, cell, **layers)
+            self.assertEqual([k["verdict"] for r in (c, js) for k in r["clauses"] if k["id"] == "V1"], [v1, v1], (name, c["violations"][:3], c["error"]))
+            expected = {"exit": int(code), "place": None if at == "-" else (kind, int(index)), "clause": None if clause == "-" else clause, "error": error == "error"}
+            self.check(name, cell, expected, **layers)
+
     def test_honest_logs_of_several_sizes(self):
         for size in (20, 254, 255, 256, 257, 512, 513, 3500):
             cell = WORK / f"honest-{size}"

@@ -6,9 +6,9 @@ import { dirname, join } from "node:path";
 
 const sha256 = (...parts) => parts.reduce((h, p) => h.update(p), createHash("sha256")).digest();
 const node = (a, b) => sha256(Buffer.of(1), a, b);
-const leaf = (bytes) => sha256(Buffer.of(0), bytes);
+export const leaf = (bytes) => sha256(Buffer.of(0), bytes);
 
-function root(hashes) {
+export function root(hashes) {
   if (!hashes.length) return sha256();
   if (hashes.length === 1) return hashes[0];
   let k = 1;
@@ -151,7 +151,8 @@ export class Cell {
       }
       level = next;
     }
-    put("ledger/checkpoint", this.note(`${this.origin}\n${size}\n${top.toString("base64")}\n`));
+    const body = `${this.origin}\n${size}\n${top.toString("base64")}\n`;
+    put("ledger/checkpoint", this.note(body) + (this.cosign?.(body) ?? ""));
   }
 
   /** A signed note over this text. */
