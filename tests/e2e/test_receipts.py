@@ -16,6 +16,8 @@ import unittest
 import harness
 
 TEXT = "text/plain; charset=utf-8"
+NODE = shutil.which(os.environ.get("BOURN_NODE", "node"))
+MJS = os.path.join(harness.SOURCE, "web", "verify.mjs")
 
 
 class Receipts(harness.ServedTest):
@@ -53,7 +55,14 @@ class Receipts(harness.ServedTest):
         return path
 
     def offline(self, *args, check=0):
-        return harness.run("bourn-verify", "--key", self.cell.vkey, *args, check=check)
+        """Where node is there, the second verifier has to say the same."""
+        done = harness.run("bourn-verify", "--key", self.cell.vkey, *args, check=check)
+        if NODE:
+            second = subprocess.run([NODE, MJS, "--key", self.cell.vkey, *args], capture_output=True, text=True, timeout=60)
+            self.assertEqual(second.returncode, done.returncode, second.stderr + done.stderr)
+            if "--json" in args and done.stdout:
+                self.assertEqual(json.loads(second.stdout), json.loads(done.stdout))
+        return done
 
     def entry_bytes(self, index):
         """The entry as anybody reads it from its public bundle."""

@@ -1,7 +1,8 @@
 """Two verifiers that share nothing but docs/formats, bourn-verify and web/verify.mjs, over one corpus: every forgery of
-`forge --list`, damaged files, other shapes of a log, honest logs of several sizes, and logs with something changed at
-random. Of the first four the exit code, the first finding's place and its clause are written down in the generators; and
-of all of them both must say the same: exit code, verdict a clause, counts, every place and clause that is found, coverage.
+`forge --list`, damaged files, other shapes of a log, cosigned and continued ones, honest logs of several sizes, and logs with
+something changed at random. Of all but the last the exit code, the first finding's place and its clause are written down in
+the generators; and of all of them both must say the same: exit code, verdict a clause, counts, every place and clause that is
+found, coverage.
 """
 import json, os, shutil, subprocess, sys, tempfile, unittest
 from pathlib import Path
@@ -219,6 +220,15 @@ class Agreement(unittest.TestCase):
         run(NODE, HERE / "mutate.mjs", WORK / "small", WORK / "mutants", SEED, str(MUTANTS))
         for i in range(MUTANTS):
             self.check(f"mutant {i} of seed {SEED}", WORK / "mutants" / str(i), head=False)
+
+    def test_cosigned_and_continued_logs_with_something_changed(self):
+        cosigned = self.copy("small-cosigned")
+        run(BIN / "forge", cosigned, "--evidence", "evidence.cborseq", "honest-witnessed")
+        run(NODE, HERE / "worlds.mjs", GOOD, cosigned, WORK / "changed")
+        for name, kinds in (("quorum", "25"), ("goes-on", "30,31")):
+            run(NODE, HERE / "mutate.mjs", WORK / "changed" / name, WORK / "mutants", SEED, str(MUTANTS // 3), kinds)
+            for i in range(MUTANTS // 3):
+                self.check(f"mutant {i} of {name}, seed {SEED}", WORK / "mutants" / str(i), head=False)
 
 
 class OverHttp(unittest.TestCase):

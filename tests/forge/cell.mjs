@@ -133,6 +133,7 @@ export class Cell {
       writeFileSync(join(folder, name), bytes);
     };
     put("ledger.vkey", this.vkey);
+    put("signer/log.key", this.seed);
     put("evidence.cborseq", Buffer.concat(this.items.map(encode)));
     const size = this.entries.length;
     let level = this.entries.map((e) => leaf(e.bytes));

@@ -37,7 +37,7 @@ const isUrl = (place) => /^https?:\/\//.test(place);
 class Usage extends Error {}
 
 function parse(args) {
-  const o = { heads: [], receipts: [], proofs: [], pins: [] };
+  const o = { heads: [], kept: [], receipts: [], proofs: [], pins: [] };
   const take = { "--key": "key", "--rows": "rows", "--evidence": "evidence", "--head": "heads", "--receipt": "receipts", "--proof": "proofs", "--policy": "policy", "--continues": "continues",
     "--continues-rows": "continuesRows", "--pin": "pins", "--save-head": "saveHead",
     "--save-evidence": "saveEvidence", "--purpose": "purpose" };
@@ -47,6 +47,7 @@ function parse(args) {
     else if (a === "--help" || a === "-h") o.help = true;
     else if (take[a]) {
       if (++i === args.length) throw new Usage(`${a} needs a value`);
+      if (a === "--receipt" || a === "--proof") o.kept.push({ kind: a.slice(2), name: args[i] });
       if (Array.isArray(o[take[a]])) o[take[a]].push(args[i]);
       else o[take[a]] = args[i];
     } else if (a.startsWith("-")) throw new Usage(`unknown option ${a}`);
@@ -54,7 +55,7 @@ function parse(args) {
     else throw new Usage(`one folder or URL, not also ${a}`);
   }
   if (o.help) return o;
-  o.offline = o.place === undefined && !!o.key && o.receipts.length + o.proofs.length > 0;
+  o.offline = o.place === undefined && !!o.key && o.kept.length > 0;
   if ((o.place === undefined && !o.offline) || !o.key) throw new Usage("a folder or URL, and --key, are needed");
   if (o.pins.some((p) => !/^[0-9a-f]{64}$/.test(p))) throw new Usage("--pin takes 64 hex digits");
   if (o.evidence && !o.rows) throw new Usage("--evidence says nothing without the rows: give --rows too");
@@ -165,11 +166,10 @@ async function run(o) {
 /** Receipts and proofs by themselves. 1: one does not hold. */
 async function runOffline(o) {
   const key = (await given(o.key)).toString("utf8"), kept = [];
-  for (const [kind, names] of [["receipt", o.receipts], ["proof", o.proofs]])
-    for (const name of names) {
-      const [x] = await openKept({ key, [`${kind}s`]: [await given(name)] });
-      kept.push({ kind, entry: x.index, leaf: toBase64(x.leaf), size: x.size, root: toBase64(x.root), ...(kind === "proof" ? { rows: x.rows } : {}) });
-    }
+  for (const { kind, name } of o.kept) {
+    const [x] = await openKept({ key, [`${kind}s`]: [await given(name)] });
+    kept.push({ kind, entry: x.index, leaf: toBase64(x.leaf), size: x.size, root: toBase64(x.root), ...(kind === "proof" ? { rows: x.rows } : {}) });
+  }
   const line = (k) => `the ${k.kind} holds: entry ${k.entry}, in the tree of ${k.size} entries\n`;
   process.stdout.write(o.json ? `${JSON.stringify({ exit: 0, kept })}\n` : kept.map(line).join(""));
   return 0;

@@ -1,10 +1,11 @@
 // Which witnesses count, and how many of them make a checkpoint valid: docs/formats/policy.md (C2SP tlog-policy).
-import { fromUtf8, Malformed, refuse, toHex } from "./bytes.mjs";
+import { Malformed, refuse, toHex, utf8 } from "./bytes.mjs";
 import { parseKey, TYPE_LOG, TYPE_WITNESS } from "./note.mjs";
 
 const POLICY_BYTES_MAX = 65536, NAME_BYTES_MAX = 255, URL_BYTES_MAX = 512, EACH_MAX = 32;
 
-const utf8Length = (text) => new TextEncoder().encode(text).length;
+/** A character for each byte: names and URLs are octets. */
+const octets = (bytes) => Array.from(bytes, (b) => String.fromCharCode(b)).join("");
 
 class Reading {
   constructor() {
@@ -18,6 +19,7 @@ class Reading {
   }
 
   key(text, type, what) {
+    if (text !== text.trimEnd()) refuse("a key with something behind it");
     const key = parseKey(text, type), seen = `${what} ${toHex(key.key)}`;
     if (this.keys.has(seen)) refuse("a key that stands in two lines");
     this.keys.add(seen);
@@ -25,13 +27,13 @@ class Reading {
   }
 
   define(name, what) {
-    if (utf8Length(name) > NAME_BYTES_MAX) refuse("a name that is too long");
+    if (name.length > NAME_BYTES_MAX) refuse("a name that is too long");
     if (name === "none" || this.names.has(name)) refuse("a name that is taken");
     this.names.set(name, what);
   }
 
   url(words) {
-    if (words.length > 1 || (words.length && utf8Length(words[0]) > URL_BYTES_MAX)) refuse("a URL that is too long, or something behind it");
+    if (words.length > 1 || (words.length && words[0].length > URL_BYTES_MAX)) refuse("a URL that is too long, or something behind it");
   }
 
   take(word, words) {
@@ -77,9 +79,8 @@ class Reading {
 export class Policy {
   /** Reads text or bytes; throws Malformed. */
   constructor(text) {
-    const r = new Reading(), whole = typeof text === "string" ? text : fromUtf8(text);
-    if (whole === null) refuse("a witness policy that is not UTF-8");
-    if (utf8Length(whole) > POLICY_BYTES_MAX) refuse("a witness policy that is too long");
+    const r = new Reading(), whole = octets(typeof text === "string" ? utf8(text) : text);
+    if (whole.length > POLICY_BYTES_MAX) refuse("a witness policy that is too long");
     const lines = whole.split("\n");
     if (lines.pop() !== "") refuse("the last line of a witness policy does not end");
     for (const [i, line] of lines.entries()) {

@@ -7,8 +7,10 @@ import { test } from "node:test";
 import { compare, fromBase64, fromBase64Url, fromHex, Malformed, toBase64, toBase64Url, toHex, utf8 } from "../../../web/verify/bytes.mjs";
 import { isSoundKey, verifySignature } from "../../../web/verify/ed25519.mjs";
 import { decodeEntry, decodeRow, KIND, UnknownKind } from "../../../web/verify/grammar.mjs";
-import { openCheckpoint, parseKey } from "../../../web/verify/note.mjs";
+import { isIncluded, openReceipt } from "../../../web/verify/kept.mjs";
+import { cosignedAt, keyOf, openCheckpoint, parseKey, splitNote, TYPE_WITNESS } from "../../../web/verify/note.mjs";
 import { decodePack, pinOf, SHIPPED } from "../../../web/verify/pack.mjs";
+import { Policy } from "../../../web/verify/policy.mjs";
 import { hmacSha256, sha256 } from "../../../web/verify/sha256.mjs";
 import { purposeWords, readConsent, readCopy, readKey, verifyStatement } from "../../../web/verify/statement.mjs";
 import { Edge, leafHash, rootOf, tileNumber } from "../../../web/verify/tree.mjs";
@@ -178,4 +180,78 @@ test("base64 and hex have one spelling each", () => {
   }
   for (const bad of ["QQ", "QQ=", "QR==", "Q===", "QUI", "QUJ=", "Q Q=", "QQ==\n"]) assert.equal(fromBase64(bad), null, bad);
   for (const bad of ["0", "0G", "AB", "ab "]) assert.equal(fromHex(bad, 1), null, bad);
+});
+
+test("the receipt and the proof of another program, and none that differs from them", async () => {
+  const key = parseKey(lines("tests/vectors/checkpoint.vkeys")[0]), receipt = new Uint8Array(file("tests/vectors/receipt.txt"));
+  const leaf = leafHash(utf8("event 12345")), top = "B6rPSxNrAZk0gbEpB9Svpy2XvHzHmxx8SR3/TgZuFTA=";
+  const said = await openReceipt(receipt, key);
+  assert.deepEqual([said.index, said.size, toBase64(said.leaf), toBase64(said.root)], [12345, 70000, toBase64(leaf), top]);
+  for (let i = 0; i < receipt.length; i++) {
+    const other = Uint8Array.from(receipt);
+    other[i] ^= 1;
+    await assert.rejects(openReceipt(other, key), Malformed, `byte ${i}`);
+  }
+  await assert.rejects(openReceipt(new Uint8Array(file("tests/vectors/checkpoint.txt")), key), Malformed);
+  await assert.rejects(openCheckpoint(receipt, key), Malformed);
+  const hashes = file("tests/vectors/proof.tlog-proof").toString().split("\n\n")[0].split("\n").slice(2).map(fromBase64);
+  assert.ok(isIncluded(12345, 70000, leaf, hashes, fromBase64(top)));
+  assert.ok(!isIncluded(12344, 70000, leaf, hashes, fromBase64(top)) && !isIncluded(12345, 70000, leaf, hashes.slice(1), fromBase64(top)));
+  assert.ok(!isIncluded(12345, 70000, leaf, [...hashes, hashes[0]], fromBase64(top)) && !isIncluded(70000, 70000, leaf, hashes, fromBase64(top)));
+});
+
+test("inclusion proofs of every entry of small trees", () => {
+  const prove = (leaves, m) => {
+    if (leaves.length === 1) return [];
+    let k = 1;
+    while (2 * k < leaves.length) k *= 2;
+    return m < k ? [...prove(leaves.slice(0, k), m), rootOf(leaves.slice(k))] : [...prove(leaves.slice(k), m - k), rootOf(leaves.slice(0, k))];
+  };
+  for (let n = 1; n < 40; n++) {
+    const leaves = Array.from({ length: n }, (_, i) => leafHash(utf8(`event ${i}`))), top = rootOf(leaves);
+    for (let m = 0; m < n; m++) {
+      assert.ok(isIncluded(m, n, leaves[m], prove(leaves, m), top), `${m} of ${n}`);
+      assert.ok(!isIncluded(m, n, leafHash(utf8("another")), prove(leaves, m), top));
+      if (n > 1) assert.ok(!isIncluded((m + 1) % n, n, leaves[m], prove(leaves, m), top));
+    }
+  }
+});
+
+test("the cosignature of another program", async () => {
+  const bytes = new Uint8Array(file("tests/vectors/checkpoint.txt")), witness = parseKey(lines("tests/vectors/checkpoint.vkeys")[1], TYPE_WITNESS);
+  const note = splitNote(bytes), time = await cosignedAt(note, witness);
+  assert.ok(time > 0 && Number.isSafeInteger(time));
+  assert.equal(await cosignedAt(note, keyOf("other.example", witness.key, TYPE_WITNESS)), null);
+  await assert.rejects(cosignedAt({ ...note, text: note.text.replace("70000", "70001") }, witness), Malformed);
+  const [log, own] = note.signatures, later = Uint8Array.from(own.signature);
+  later[7] ^= 1;
+  await assert.rejects(cosignedAt({ ...note, signatures: [log, { ...own, signature: later }] }, witness), Malformed);
+  await assert.rejects(cosignedAt({ ...note, signatures: [log, own, own] }, witness), Malformed);
+});
+
+test("witness policies", () => {
+  const [log, w] = lines("tests/vectors/checkpoint.vkeys"), raw = Buffer.from(w.split("+")[2], "base64");
+  const other = Buffer.from(log.split("+").slice(2).join("+"), "base64").subarray(1);
+  const vkey = (n, key) => {
+    const k = keyOf(n, key, TYPE_WITNESS);
+    return `${n}+${toHex(k.id)}+${toBase64(Uint8Array.of(TYPE_WITNESS, ...key))}`;
+  };
+  const a = vkey("w0.example", raw.subarray(1)), b = vkey("w1.example", other);
+  const two = `witness a ${a} https://a.example\nwitness b ${b}\n`;
+  const met = (text, ...signed) => new Policy(text).met(new Set(signed));
+  assert.deepEqual([met(`${two}quorum a\n`, 0), met(`${two}quorum a\n`, 1), met(`${two}quorum none\n`, 0, 1)], [true, false, false]);
+  for (const [k, one] of [["any", true], ["1", true], ["all", false], ["2", false]]) {
+    const text = `# x\n\n\t${two}group g ${k} a b\nquorum g\n`;
+    assert.deepEqual([met(text), met(text, 0), met(text, 0, 1)], [false, one, true], k);
+  }
+  assert.ok(met(`${two}group g all b\ngroup h all a g\nquorum h\n`, 0, 1));
+  assert.equal(new Policy(`log ${log}\nquorum none\n`).logs[0].name, "cn.example/ledger");
+  assert.ok(new Policy(Uint8Array.from(Buffer.concat([Buffer.from("witness K"), Buffer.of(0xff), Buffer.from(` ${a}\nquorum K`), Buffer.of(0xff), Buffer.from("\n")]))));
+  for (const bad of ["", "quorum a\n", `${two}`, `${two}quorum a`, `${two}quorum a\nquorum a\n`, `${two}quorum c\n`, `${two}quorum\n`, `${two}quorum a b\n`,
+    `witness a ${log}\nquorum a\n`, `log ${a}\nquorum none\n`, `witness a ${a}\nwitness b ${a}\nquorum a\n`, `witness a ${a}\nwitness a ${b}\nquorum a\n`,
+    `witness none ${a}\nquorum none\n`, `${two}group g 3 a b\nquorum g\n`, `${two}group g 0 a\nquorum g\n`, `${two}group g 01 a\nquorum g\n`,
+    `${two}group g any a a\nquorum g\n`, `${two}group g any a\ngroup h any a\nquorum h\n`, `${two}group g any h\nquorum g\n`, `${two}group g any\nquorum g\n`,
+    `${two}group a any b\nquorum a\n`, `witness a\nquorum none\n`, `witness a ${a} https://x y\nquorum a\n`, `${two}quorum a\r\n`, `what\nquorum none\n`,
+    `witness ${"n".repeat(256)} ${a}\nquorum none\n`, `witness a ${a} ${"u".repeat(513)}\nquorum a\n`, `${"#\n".repeat(32768)}quorum none\n`])
+    assert.throws(() => new Policy(bad), Malformed, bad.slice(0, 200));
 });
