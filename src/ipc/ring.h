@@ -51,8 +51,8 @@ enum ipc_type {
     IPC_RECEIPT =
         6, /* vault -> signer: size (8), root (32), index (8), leaf (32), count (2), count * 32 proof */
     IPC_RECEIPT_SIGNATURE = 7, /* signer -> vault: index (8), signature (64) */
-    IPC_POST = 16,     /* vault -> relay: witness (4), URL's length (2), URL, body of add-checkpoint */
-    IPC_POSTED = 17,   /* relay -> vault: witness (4), HTTP status or 0 (4), body of the answer */
+    IPC_POST = 16,   /* vault -> relay: witness (4), URL's length (2), URL, body of add-checkpoint */
+    IPC_POSTED = 17, /* relay -> vault: witness (4), HTTP status or 0 (4), body of the answer */
 };
 
 #endif
