@@ -10,7 +10,7 @@ void continued_before(struct replay *v, struct slice bytes)
 {
     static const uint8_t kind[] = {E_KIND, 0x18, ENTRY_CONTINUED};
     if (bytes.n > sizeof kind && memcmp(bytes.p + 1, kind, sizeof kind) == 0)
-        tree_root(&v->tree, &v->before_continued);
+        tree_root(&v->tree, &v->before_entry);
 }
 
 static void check_identity(struct replay *v)

@@ -150,7 +150,8 @@ struct replay {
     struct buf tile, note, held; /* the checkpoint read last; the one that all is held against */
     struct slice *collection;    /* names that records refer to, owned */
     size_t collections_n;
-    struct merkle_hash before_continued; /* root of the entries before the last `continued` one */
+    struct merkle_hash before_continued; /* root of the entries before the last `continued` one … */
+    struct merkle_hash before_entry;     /* … and before one that the world may still refuse */
     struct merkle_checkpoint *heads;     /* the earlier ones, opened */
     struct foreign_head *foreign; /* those that another key signed: of a log that this one continues? */
     uint64_t kept_next;           /* nothing kept speaks of entries before */

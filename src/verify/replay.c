@@ -62,6 +62,8 @@ static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i
         finding(v, clause_named(clause, strlen(clause), CLAUSE_V3), "%s", err_text());
     else if (err != BOURN_OK)
         return err;
+    else if (e->kind == ENTRY_CONTINUED)
+        v->before_continued = v->before_entry;
     if ((err = check_begun(v)) != BOURN_OK)
         return err;
     if ((err = witness_entry(v)) != BOURN_OK)

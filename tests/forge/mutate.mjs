@@ -1,4 +1,5 @@
-// mutate.mjs GOOD OUT SEED N: N copies of a good cell, each with one thing in it changed at random and everything signed again,
+// mutate.mjs GOOD OUT SEED N [KINDS]: N copies of a good cell, each with one thing in it changed at random (of an entry of these
+// kinds, and of its rows) and everything signed again,
 // so that only what is inside can tell. Nobody knows what is wrong with them, if anything: both verifiers must say the same.
 import { join } from "node:path";
 import { Cell, decode, encode, get, set } from "./cell.mjs";
@@ -146,11 +147,13 @@ function changeJson(text) {
   return JSON.stringify(sorted(value));
 }
 
-const [good, out, seed, n] = process.argv.slice(2);
+const [good, out, seed, n, kinds] = process.argv.slice(2), wanted = kinds?.split(",").map(Number);
 for (let i = 0; i < Number(n); i++) {
   state = BigInt(seed) * 1000003n + BigInt(i) * 7919n + 88172645463325252n;
   for (let k = 0; k < 8; k++) random(2);
   const cell = new Cell(good);
-  pick(FORMS)(cell, 1 + random(cell.entries.length - 1));
+  const among = wanted && cell.entries.map((_, k) => k).filter((k) => wanted.includes(Number(get(cell.tree(k), 1)[1])));
+  if (among) pick([FORMS[0], FORMS[0], FORMS[2], FORMS[5], FORMS[6]])(cell, pick(among));
+  else pick(FORMS)(cell, 1 + random(cell.entries.length - 1));
   cell.write(join(out, String(i)));
 }

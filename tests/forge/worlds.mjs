@@ -86,6 +86,12 @@ const WORLDS = [
   ["dated-ahead-a-minute", 0, "-", "-", "", "holds", (c) => cosigned(c, WITNESSES, { late: -60 })],
   ["goes-on", 0, "-", "-", "", "not provable", continued()],
   ["goes-on-at-its-end", 0, "-", "-", "", "not provable", (c, old) => goOn(c, old, old.entries.length)],
+  ["goes-on-and-claims-so-again", 1, "last", "V1", "", "violated", (c, old) => {
+    goOn(c, old, old.entries.length);
+    const again = c.tree(old.entries.length); // it goes on for a log that it is not: what was said before stays
+    set(again, 22, text("third.example/ledger"));
+    c.entries.push({ bytes: encode(again), rows: [] });
+  }],
   ["goes-on-from-a-head", 0, "-", "-", "", "holds", (c, old) => goOn(c, old, old.entries.length), { head: true }],
   ["goes-on-before-a-head", 0, "-", "-", "", "not provable", continued(), { head: true }],
   ["knows-of-less-than-a-head", 1, `entry ${AT}`, "V1", "", "violated", continued({ known: 599 }), { head: true }],
