@@ -12,7 +12,7 @@ packages_build=(gcc libc6-dev cmake ninja-build pkg-config libssl-dev libsodium-
   zlib1g-dev
   python3) # the build registers tests that are written in Python
 packages_demo=(curl jq)
-packages_test=(curl jq)
+packages_test=(curl jq nodejs) # nodejs runs web/verify.mjs, the second verifier
 packages_ci=(clang libclang-rt-dev clang-format)
 packages_web=(nginx-light) # serves a copied ledger in a test; not started as a service
 packages_go=(golang-go golang-golang-x-mod-dev) # a public client of the log in a test

@@ -18,6 +18,8 @@ bool line_ok(struct slice s)
         const uint8_t *p = s.p + i;
         if (p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0))
             return false; /* C0, DEL, C1 */
+        if (p[0] == 0xd8 && p[1] == 0x9c)
+            return false; /* U+061C */
         if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae)))
             return false; /* U+200E, U+200F, U+2028..202E */
         if (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)

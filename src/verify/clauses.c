@@ -140,14 +140,14 @@ void clauses_settle(struct replay *v)
         bool needs_head = (c == CLAUSE_V1 || c == CLAUSE_S1) && !proven;
         /* What came behind an unreadable place may have spoken for any clause. */
         bool cut = r->error[0] && c != CLAUSE_P0;
-        r->verdict[c] = n->violated                 ? VERDICT_VIOLATED
-                        : c == CLAUSE_P0            ? VERDICT_NOT_PROVABLE
-                        : n->not_examined || cut    ? VERDICT_NOT_EXAMINED
-                        : n->unpinned               ? VERDICT_NOT_PROVABLE
-                        : n->examined && needs_head ? VERDICT_NOT_PROVABLE
-                        : erased                    ? VERDICT_ERASED
-                        : n->examined               ? VERDICT_HOLDS
-                                                    : VERDICT_NO_ENTRIES;
+        r->verdict[c] = n->violated              ? VERDICT_VIOLATED
+                        : c == CLAUSE_P0         ? VERDICT_NOT_PROVABLE
+                        : n->not_examined || cut ? VERDICT_NOT_EXAMINED
+                        : n->unpinned            ? VERDICT_NOT_PROVABLE
+                        : needs_head             ? VERDICT_NOT_PROVABLE
+                        : erased                 ? VERDICT_ERASED
+                        : n->examined            ? VERDICT_HOLDS
+                                                 : VERDICT_NO_ENTRIES;
     }
 }
 

@@ -10,14 +10,15 @@ void continued_before(struct replay *v, struct slice bytes)
 {
     static const uint8_t kind[] = {E_KIND, 0x18, ENTRY_CONTINUED};
     if (bytes.n > sizeof kind && memcmp(bytes.p + 1, kind, sizeof kind) == 0)
-        tree_root(&v->tree, &v->before_continued);
+        tree_root(&v->tree, &v->before_entry);
 }
 
 static void check_identity(struct replay *v)
 {
     uint64_t at, carried_until;
     const struct entry *c = world_continued(v->world, &at, &carried_until);
-    if (!world_log_key(v->world, v->o->key.key) || !slice_is(world_origin(v->world), v->rep->origin))
+    if (v->tree.size &&
+        (!world_log_key(v->world, v->o->key.key) || !slice_is(world_origin(v->world), v->rep->origin)))
         finding_at(v, CLAUSE_V1, false, c ? at : 0, "%s does not name this log and its key",
                    c ? "the entry that continues another log" : "genesis");
     if (c && c->known == at && memcmp(c->hash, v->before_continued.b, 32) != 0)

@@ -111,6 +111,15 @@ static enum bourn_err take_next(struct evidence_reader *r)
     return BOURN_OK;
 }
 
+enum bourn_err evidence_end(struct evidence_reader *r)
+{
+    enum bourn_err err;
+    do
+        err = take_next(r);
+    while (err == BOURN_OK);
+    return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
+}
+
 enum bourn_err evidence_find(struct evidence_reader *r, struct source *s, uint64_t index, uint64_t size,
                              const uint8_t label[16], struct opened *out, bool *found)
 {

@@ -26,14 +26,15 @@ struct source {
     atomic_uint_fast64_t fetched; /* files and answers read */
     char purpose[129];            /* with a token: of the party that asks … */
     uint64_t party;               /* … and the index of its entry */
+    bool wider; /* what came last stands in for a partial file that is gone: more may follow */
 };
 enum bourn_err source_open(struct source *s, const struct verify_options *o) BOURN_MUST_USE;
 void source_close(struct source *s);
 /* A second reader of the same place, for another thread; `s` must live longer. */
 enum bourn_err source_clone(struct source *s, struct source *of) BOURN_MUST_USE;
 enum bourn_err source_checkpoint(struct source *s, struct buf *out) BOURN_MUST_USE;
-/* The first `width` items of bundle, tile or rows n are asked for; a full file may come instead of the
- * partial one. */
+/* The first `width` items of bundle, tile or rows n are asked for; where that partial file is gone, a full or
+ * a wider partial one comes instead, and s->wider is set. */
 enum bourn_err source_tile(struct source *s, struct merkle_tile t, struct buf *out) BOURN_MUST_USE;
 enum bourn_err source_evidence(struct source *s, uint64_t from, uint64_t to, struct buf *out) BOURN_MUST_USE;
 
@@ -49,13 +50,15 @@ struct evidence_reader {
 };
 enum bourn_err evidence_open(struct evidence_reader *r, const struct verify_options *o) BOURN_MUST_USE;
 void evidence_close(struct evidence_reader *r);
+/* What nobody asked for has to be well-formed and in order too: else things may only seem to be missing. */
+enum bourn_err evidence_end(struct evidence_reader *r) BOURN_MUST_USE;
 /* The item of this row; *found false if there is none. Slices live until the next call. Rows must be asked
  * for in ascending order. */
 enum bourn_err evidence_find(struct evidence_reader *r, struct source *s, uint64_t index, uint64_t size,
                              const uint8_t label[16], struct opened *out, bool *found) BOURN_MUST_USE;
 
 /* People (people.c): flat and of fixed size each, so that memory can be told from their number: 112 bytes a
- * person and 16 to 32 of the table; 32 a record, in runs of powers of two; 96 more once somebody has signed
+ * person and 16 to 32 of the table; 32 a record, in runs of powers of two; 104 more once somebody has signed
  * anything or evidence stayed closed. Keys and consents are the gate's (person.h). */
 struct record {
     uint64_t id, version;
@@ -68,13 +71,14 @@ struct own_copy {   /* the person's last one, as far as it has come */
     uint64_t key, issued;
     uint64_t collection, id; /* of its last record; a collection by the index of its first entry */
 };
-struct signer {          /* of those alone who signed something, or whose evidence stayed closed */
-    uint8_t (*used)[16]; /* statements that were used: nonces, and code hashes of key statements */
+enum { CLOSED_KINDS = 3 }; /* key, consent, exported: their rows commit to evidence */
+struct signer {            /* of those alone who signed something, or whose evidence stayed closed */
+    uint8_t (*used)[16];   /* statements that were used: nonces, and code hashes of key statements */
     size_t used_n;
     struct own_copy copy;
     uint64_t missing, missing_at; /* rows whose evidence was withheld, and the first of them */
     uint64_t refused, refused_at;
-    uint32_t undecided; /* clauses that those rows would speak for */
+    uint32_t closed[CLOSED_KINDS]; /* how many of those rows there are of each kind (closed_kind) */
     bool claimed_erased;
 };
 struct subject {
@@ -146,7 +150,8 @@ struct replay {
     struct buf tile, note, held; /* the checkpoint read last; the one that all is held against */
     struct slice *collection;    /* names that records refer to, owned */
     size_t collections_n;
-    struct merkle_hash before_continued; /* root of the entries before the last `continued` one */
+    struct merkle_hash before_continued; /* root of the entries before the last `continued` one … */
+    struct merkle_hash before_entry;     /* … and before one that the world may still refuse */
     struct merkle_checkpoint *heads;     /* the earlier ones, opened */
     struct foreign_head *foreign; /* those that another key signed: of a log that this one continues? */
     uint64_t kept_next;           /* nothing kept speaks of entries before */
@@ -161,6 +166,7 @@ struct replay {
 
 /* Findings (clauses.c). `speaks` tables: the clauses that a kind's entry, rows and evidence speak for. */
 enum layer { LAYER_ENTRY, LAYER_ROWS, LAYER_EVIDENCE };
+extern const uint32_t closed_kind[CLOSED_KINDS];
 uint32_t clauses_of(uint32_t kind, enum layer layer); /* bits */
 bool clauses_gated(uint32_t kind);                    /* the gate decides the rows of this kind */
 enum verify_clause clause_named(const char *id, size_t n, enum verify_clause otherwise);

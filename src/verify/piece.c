@@ -141,16 +141,6 @@ static void take_rows(struct piece *p, const struct people *people, struct piece
     merkle_edge_root(&edge, &x->rows_root);
 }
 
-/* Behind `n` items a file ends, unless it is a full one that stands in for the partial one. */
-static bool ends(bool (*next)(struct slice, size_t *, struct slice *), struct slice in, size_t at, unsigned n)
-{
-    struct slice item;
-    unsigned all = n;
-    while (next(in, &at, &item))
-        all++;
-    return at == in.n && (all == n || all == MERKLE_TILE_WIDTH);
-}
-
 static void cut(struct piece *p, bool rows_given)
 {
     size_t at = 0, rows_at = 0;
@@ -165,19 +155,21 @@ static void cut(struct piece *p, bool rows_given)
         if (p->cut)
             return;
     }
-    p->follows = !ends(bundle_next, buf_slice(&p->bundle), at, p->width) ||
-                 (rows_given && !ends(row_groups_next, buf_slice(&p->rows), rows_at, p->width));
+    p->follows =
+        (!p->bundle_wider && at != p->bundle.n) || (rows_given && !p->rows_wider && rows_at != p->rows.n);
 }
 
 static enum bourn_err read_files(struct piece *p, struct source *s, bool rows_given, bool whatever)
 {
     struct merkle_tile t = {.kind = MERKLE_TILE_ENTRIES, .n = p->n, .width = p->width};
     enum bourn_err err = source_tile(s, t, &p->bundle);
+    p->bundle_wider = s->wider;
     if (err != BOURN_OK || !rows_given)
         return err;
     t.kind = MERKLE_TILE_ROWS;
     p->rows.cap = whatever ? ROWS_FILE_BYTES_MAX : ROWS_AHEAD_BYTES_MAX;
     err = source_tile(s, t, &p->rows);
+    p->rows_wider = s->wider;
     p->late = err == BOURN_E_LIMIT && !whatever;
     return err;
 }

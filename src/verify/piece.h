@@ -30,8 +30,9 @@ struct piece {
     unsigned width, skip; /* its first `width` entries are read, from `skip` on: those before are known */
     struct buf bundle, rows, tile;
     struct trouble trouble, tile_trouble; /* of reading bundle or rows; of reading the tile of leaves */
-    bool late;    /* its rows are so many that they are read in its turn, one such file at a time */
-    bool follows; /* something stands behind the last entry or its rows */
+    bool late; /* its rows are so many that they are read in its turn, one such file at a time */
+    bool bundle_wider, rows_wider; /* stand in for partial files that are gone: they go on */
+    bool follows;                  /* something stands behind the last entry or its rows */
     enum piece_cut cut;
     unsigned whole; /* entries up to the cut */
     struct piece_entry entry[MERKLE_TILE_WIDTH];

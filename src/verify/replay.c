@@ -27,6 +27,14 @@ static bool is_finding(enum bourn_err err)
     return err == BOURN_E_CONFLICT || err == BOURN_E_FORMAT || err == BOURN_E_LIMIT;
 }
 
+/* Without a genesis there is neither a country nor a delay: what follows cannot be decided. */
+static enum bourn_err check_begun(const struct replay *v)
+{
+    return world_origin(v->world).p ? BOURN_OK
+                                    : err_set(BOURN_E_UNAVAILABLE, "the log does not begin with a genesis: "
+                                                                   "nothing in it can be decided");
+}
+
 /* Decodes nothing more: that was done when the piece was read. */
 static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i)
 {
@@ -42,7 +50,7 @@ static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i
     v->rep->entries++;
     if (is_finding(x->trouble.err)) {
         finding(v, CLAUSE_V3, "it is not a well-formed entry: %s", x->trouble.why);
-        return BOURN_OK;
+        return check_begun(v);
     }
     if (x->trouble.err != BOURN_OK)
         return err_set(x->trouble.err, "%s", x->trouble.why);
@@ -53,6 +61,10 @@ static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i
     if (is_finding(err))
         finding(v, clause_named(clause, strlen(clause), CLAUSE_V3), "%s", err_text());
     else if (err != BOURN_OK)
+        return err;
+    else if (e->kind == ENTRY_CONTINUED)
+        v->before_continued = v->before_entry;
+    if ((err = check_begun(v)) != BOURN_OK)
         return err;
     if ((err = witness_entry(v)) != BOURN_OK)
         return err;
@@ -236,6 +248,7 @@ enum bourn_err verify_round(struct replay *v)
     v->done = false;
     TRY(replay_to(v, &cp));
     TRY(catch_up(v));
+    TRY(evidence_end(&v->evidence));
     TRY(continued_check(v));
     kept_missing(v);
     witness_checkpoint(v);

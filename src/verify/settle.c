@@ -12,12 +12,20 @@ bool settle_waits(const struct replay *v)
     return false;
 }
 
-static void add_erased(struct replay *v, const struct subject *s, uint64_t n)
+/* Counts each row that stayed closed for the clauses that its evidence would speak for. */
+static void count_closed(struct replay *v, const struct subject *s)
 {
-    v->rep->evidence_erased += n;
-    for (unsigned c = 0; c < VERIFY_CLAUSES; c++)
-        if (s->signer->undecided & BIT(c))
-            v->rep->count[c].erased[s->person.erased_by & 3] += n;
+    for (unsigned k = 0; k < CLOSED_KINDS; k++) {
+        uint32_t clauses = clauses_of(closed_kind[k], LAYER_EVIDENCE);
+        for (unsigned c = 0; c < VERIFY_CLAUSES; c++) {
+            if (!(clauses & BIT(c)))
+                continue;
+            if (s->person.erased)
+                v->rep->count[c].erased[s->person.erased_by & 3] += s->signer->closed[k];
+            else
+                v->rep->count[c].not_examined += s->signer->closed[k];
+        }
+    }
 }
 
 /* Evidence that stayed closed: gone with the person, refused by right, or withheld. */
@@ -30,8 +38,9 @@ void settle_people(struct replay *v)
         const struct signer *g = s->signer;
         if (!g || !(g->missing + g->refused))
             continue;
+        count_closed(v, s);
         if (s->person.erased) {
-            add_erased(v, s, g->missing + g->refused);
+            r->evidence_erased += g->missing + g->refused;
             continue;
         }
         r->evidence_missing += g->missing;
@@ -44,6 +53,5 @@ void settle_people(struct replay *v)
             finding_at(v, CLAUSE_V3, false, g->refused_at,
                        "evidence is refused (%llu rows) where the gate allows it",
                        (unsigned long long)g->refused);
-        clauses_count(v, g->undecided, COUNT_NOT_EXAMINED);
     }
 }

@@ -117,6 +117,15 @@ enum bourn_err source_checkpoint(struct source *s, struct buf *out)
     return get(s, "checkpoint", out);
 }
 
+/* `path` holds the name of a full tile, `full` long. */
+static enum bourn_err get_width(struct source *s, char path[128], int full, unsigned width, struct buf *out)
+{
+    path[full] = '\0';
+    if (width < MERKLE_TILE_WIDTH)
+        snprintf(path + full, 128 - (size_t)full, ".p/%u", width);
+    return get(s, path, out);
+}
+
 enum bourn_err source_tile(struct source *s, struct merkle_tile t, struct buf *out)
 {
     char path[128];
@@ -131,14 +140,15 @@ enum bourn_err source_tile(struct source *s, struct merkle_tile t, struct buf *o
                            : t.kind == MERKLE_TILE_ROWS  ? "rows"
                                                          : level;
         int full = snprintf(path, sizeof path, "tile/%s/%.*s", what, SLICE_ARG(buf_slice(&name)));
-        if (t.width < MERKLE_TILE_WIDTH)
-            snprintf(path + full, sizeof path - (size_t)full, ".p/%u", t.width);
-        err = get(s, path, out);
-        /* A partial tile may be gone once the full one is there. */
-        if (err == BOURN_E_NOT_FOUND && t.width < MERKLE_TILE_WIDTH) {
-            path[full] = '\0';
-            err = get(s, path, out);
-        }
+        err = get_width(s, path, full, t.width, out);
+        /* A partial tile may be gone once the full one or a wider one is there, whose front is the same. */
+        s->wider = err == BOURN_E_NOT_FOUND && t.width < MERKLE_TILE_WIDTH;
+        if (s->wider)
+            err = get_width(s, path, full, MERKLE_TILE_WIDTH, out);
+        for (unsigned w = t.width + 1; err == BOURN_E_NOT_FOUND && w < MERKLE_TILE_WIDTH; w++)
+            err = get_width(s, path, full, w, out);
+        if (err == BOURN_E_NOT_FOUND && s->wider) /* once more, for what the error names */
+            err = get_width(s, path, full, t.width, out);
     }
     buf_release(&name);
     return err;

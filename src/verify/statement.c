@@ -202,6 +202,8 @@ static enum bourn_err check_opened(struct replay *v, const struct row *r, struct
     return kinds[kind].check(v, r, s, &e);
 }
 
+const uint32_t closed_kind[CLOSED_KINDS] = {ENTRY_KEY, ENTRY_CONSENT, ENTRY_EXPORTED};
+
 static void note_first(uint64_t *n, uint64_t *at, uint64_t index)
 {
     if ((*n)++ == 0)
@@ -227,7 +229,8 @@ enum bourn_err statement_check(struct replay *v, const struct row *r, struct sub
     err = subject_signer(s, &g);
     if (err != BOURN_OK)
         return err;
-    g->undecided |= clauses;
+    for (unsigned k = 0; k < CLOSED_KINDS; k++)
+        g->closed[k] += closed_kind[k] == v->entry->kind;
     if (found && o.status == EVIDENCE_REFUSED)
         note_first(&g->refused, &g->refused_at, v->index);
     else

@@ -4,13 +4,14 @@
 
 enum { LEVELS = VERIFY_LEVELS, HASH = sizeof(struct merkle_hash) };
 
-/* Compares what was served as tile n of the level with the `width` hashes that the entries gave. */
+/* Compares what was served as tile n of the level with the `width` hashes that the entries gave. `wider`: in
+ * place of a partial one that is gone, so more may follow. */
 static void compare(struct replay *v, unsigned level, uint64_t n, unsigned width, enum bourn_err err,
-                    const struct buf *tile)
+                    const struct buf *tile, bool wider)
 {
     clauses_count(v, BIT(CLAUSE_S1) | BIT(CLAUSE_V1), COUNT_EXAMINED);
     size_t got = err == BOURN_OK ? tile->n / HASH : 0;
-    if (err != BOURN_OK || tile->n % HASH || (got != width && got != MERKLE_TILE_WIDTH))
+    if (err != BOURN_OK || tile->n % HASH || got < width || (got > width && !wider))
         finding_at(v, CLAUSE_S1, false, (n * MERKLE_TILE_WIDTH) << 8 * level,
                    "hash tile %u/%llu does not have %u hashes", level, (unsigned long long)n, width);
     if (got >= width && memcmp(tile->p, v->tree.level[level], width * HASH) == 0)
@@ -34,7 +35,7 @@ static enum bourn_err read_and_compare(struct replay *v, unsigned level, uint64_
     enum bourn_err err = source_tile(&v->source, t, &v->tile);
     if (err != BOURN_OK && err != BOURN_E_LIMIT)
         return err;
-    compare(v, level, n, width, err, &v->tile);
+    compare(v, level, n, width, err, &v->tile, v->source.wider);
     return BOURN_OK;
 }
 
@@ -45,7 +46,7 @@ static enum bourn_err close_tile(struct replay *v, const struct piece *p)
     struct merkle_hash h = p->root;
     if (p->tile_trouble.err != BOURN_OK && p->tile_trouble.err != BOURN_E_LIMIT)
         return err_set(p->tile_trouble.err, "%s", p->tile_trouble.why);
-    compare(v, 0, p->n, MERKLE_TILE_WIDTH, p->tile_trouble.err, &p->tile);
+    compare(v, 0, p->n, MERKLE_TILE_WIDTH, p->tile_trouble.err, &p->tile, false);
     merkle_edge_append(&t->edge, &h);
     t->filled[0] = 0;
     enum bourn_err err = witness_tile(v, 0, &h);

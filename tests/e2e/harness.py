@@ -29,6 +29,9 @@ START_S, STOP_S = 60, 60
 HOME_PURPOSE, LAB_PURPOSE, AUDIT_PURPOSE = "dpv:ServiceProvision", "dpv:ResearchAndDevelopment", "dpv:LegalCompliance"
 ROLES = ("front", "vault", "signer")
 
+NODE = shutil.which(os.environ.get("BOURN_NODE", "node"))  # runs the second verifier; without it nothing is compared
+MJS = os.path.join(SOURCE, "web", "verify.mjs")
+
 Answer = collections.namedtuple("Answer", "status headers body")
 
 
@@ -87,6 +90,20 @@ def run(*args, token=None, check=0, stdin=None, cwd=None, timeout=300, env=None)
     if check is not None and out.returncode != check:
         raise AssertionError(f"{' '.join(args)}: exit {out.returncode}, not {check}\n{cut(out.stdout)}\n{cut(out.stderr)}")
     return out
+
+
+def second(done, token=None):
+    """web/verify.mjs on the arguments of a run of `bourn-verify … --json`: it must say the same."""
+    if not NODE:
+        return
+    other = subprocess.run([NODE, MJS, *done.args[1:]], capture_output=True, text=True, timeout=300,
+                           env={**{k: v for k, v in os.environ.items() if k != "BOURN_TOKEN"}, **({"BOURN_TOKEN": token} if token else {})})
+    assert other.returncode == done.returncode, f"{done.args}: {done.returncode}, verify.mjs {other.returncode}\n{cut(other.stdout)}\n{cut(other.stderr)}"
+    a, b = json.loads(done.stdout), json.loads(other.stdout)
+    for what in (lambda r: {c["id"]: c["verdict"] for c in r.get("clauses", ())}, lambda r: r.get("kept"), lambda r: r.get("error") is None,
+                 lambda r: sorted({(v["clause"], v.get("entry"), v.get("size")) for v in r.get("violations", ())}),
+                 lambda r: {**(r.get("checkpoint") or {}), **({"size": 0, "root": ""} if token else {})}):  # an auditor's look makes entries
+        assert what(a) == what(b), f"{done.args}: {what(a)}, verify.mjs {what(b)}"
 
 
 def cut(text):

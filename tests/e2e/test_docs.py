@@ -16,9 +16,9 @@ def page(name):
 
 def sources():
     out = set()
-    for top in ("src", "cli"):
+    for top in ("src", "cli", "web"):
         for folder, _, names in os.walk(os.path.join(harness.SOURCE, top)):
-            out |= {os.path.relpath(os.path.join(folder, n), harness.SOURCE) for n in names if n.endswith((".c", ".h"))}
+            out |= {os.path.relpath(os.path.join(folder, n), harness.SOURCE) for n in names if n.endswith((".c", ".h", ".mjs"))}
     return out
 
 
@@ -33,7 +33,7 @@ def pages():
 class Docs(unittest.TestCase):
     def test_every_file_has_its_line(self):
         """Lines are `- \\`folder/stem\\`` or `- \\`folder/name.c\\`` and name .c and .h together where both exist."""
-        told = set(re.findall(r"(?m)^- `((?:src|cli)/[^`]+)`", page("ARCHITECTURE.md")))
+        told = set(re.findall(r"(?m)^- `((?:src|cli|web)/[^`]+)`", page("ARCHITECTURE.md")))
         real = {os.path.splitext(s)[0] for s in sources()}
         self.assertEqual(sorted(real - told), [], "files without a line in ARCHITECTURE.md")
         self.assertEqual(sorted(told - real), [], "lines in ARCHITECTURE.md for files that are gone")
@@ -48,7 +48,7 @@ class Docs(unittest.TestCase):
                 self.assertTrue(os.path.exists(path), f"{name} links to {target}")
 
     def test_files_named_in_architecture_exist(self):
-        for target in re.findall(r"`((?:src|cli|tests|tools|packs|docs|cmake)/[A-Za-z0-9_./-]+\.\w+)`", page("ARCHITECTURE.md")):
+        for target in re.findall(r"`((?:src|cli|web|tests|tools|packs|docs|cmake)/[A-Za-z0-9_./-]+\.\w+)`", page("ARCHITECTURE.md")):
             self.assertTrue(os.path.exists(os.path.join(harness.SOURCE, target)), target)
 
 

@@ -82,7 +82,7 @@ class Forgeries(harness.ServedTest):
                 cell = self.copy("forged")
                 made = forge(cell, "--evidence", EVIDENCE, name)
                 self.assertEqual(made.returncode, 0, made.stderr)
-                kind, at = made.stdout.split()
+                kind, at, _ = made.stdout.split()
                 code, report = self.verify(cell)
                 self.assertEqual(code, 1, report)
                 first = report["violations"][0]

@@ -232,6 +232,7 @@ class Restore(harness.ServedTest):
         """bourn-verify on the files of a cell that is down, with the old log beside it."""
         done = harness.run("bourn-verify", os.path.join(cell.path, "ledger"), "--key", cell.vkey, "--rows",
                            os.path.join(cell.path, "rows"), "--json", "--continues", self.published, *extra, check=check)
+        harness.second(done)
         report = json.loads(done.stdout)
         return report, [(f["clause"], f.get("entry"), f["reason"]) for f in report["violations"]]
 

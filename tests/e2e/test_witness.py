@@ -245,6 +245,7 @@ class Quorum(Witnessed):
 
         # and the whole log holds up to what a stranger asks of it
         done = self.cell.verify(self.DOG, extra=("--policy", os.path.join(self.parent, "policy"), "--json"))
+        harness.second(done, token=self.DOG)
         report = json.loads(done.stdout)
         self.assertEqual(verdict(report, "V1"), "holds")
         self.assertEqual(verdict(report, "S1"), "holds")

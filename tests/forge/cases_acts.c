@@ -170,6 +170,16 @@ static at after_erasure(struct cast *c)
     return forge_here(c);
 }
 
+/* The consent dies with the person: behind the erasure the gate knows of none. */
+static at consent_after_erasure(struct cast *c)
+{
+    struct puppet p;
+    forge_person(c, &p, true);
+    act_erased(c, &p);
+    forge_lab_reads(c, &p, GRADE_SUBJECT_SIGNED, p.consent);
+    return forge_here(c);
+}
+
 static at erased_without_right(struct cast *c)
 {
     struct puppet p;
@@ -371,6 +381,7 @@ const struct forge_case forge_cases_acts[] = {
     {"as-evidence", as_evidence, "records disclosed as evidence"},
     {"wrong-bases", wrong_bases, "a row names another basis than the gate uses"},
     {"after-erasure", after_erasure, "a disclosure after the erasure"},
+    {"consent-after-erasure", consent_after_erasure, "a transfer on the consent of an erased person"},
     {"erased-without-right", erased_without_right, "an erasure by a party without that right"},
     {"never-stored", never_stored, "a disclosed record was never stored"},
     {"deleted-record", deleted_record, "a disclosed record had been deleted"},

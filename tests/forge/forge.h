@@ -136,6 +136,8 @@ struct forge_case {
     struct verdict_at (*run)(struct cast *c);
     const char *says; /* what is forged */
 };
+/* The clause that it violates first (expected.c), or "-". */
+const char *forge_clause(const char *name);
 /* Ended by a NULL name. */
 extern const struct forge_case forge_cases_acts[], forge_cases_statements[], forge_cases_copy[],
     forge_cases_continued[], forge_cases_log[], forge_cases_kept[], forge_cases_witness[];

@@ -35,7 +35,7 @@ def forge(name, case):
     shutil.copytree(GOOD, cell)
     p = subprocess.run([BIN / "forge", cell, "--evidence", "evidence.cborseq", case], capture_output=True, text=True)
     assert p.returncode == 0, p.stderr
-    kind, at = p.stdout.split()
+    kind, at, _ = p.stdout.split()
     return cell, {kind: int(at)}
 
 

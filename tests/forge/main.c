@@ -1,6 +1,6 @@
 /* forge CELLCOPY --evidence FILE NAME: changes a copy of a cell's ledger as a cheating operator could, and
- * prints what the verifier must name: "entry N", or "size N" where only the head before the change convicts.
- * forge --list. */
+ * prints what the verifier must name: "entry N CLAUSE", or "size N CLAUSE" where only the head before the
+ * change convicts; "-" as clause where nothing is forged. forge --list. */
 #include "forge.h"
 
 #include <stdio.h>
@@ -42,7 +42,7 @@ static int run(const char *dir, const char *evidence, const struct forge_case *f
         forge_save(&l, dir, evidence, v.write ? v.write : WRITE_ALL);
     if (l.receipt.n)
         forge_write(dir, "receipt", l.receipt);
-    printf("%s %llu\n", v.is_size ? "size" : "entry", (unsigned long long)v.at);
+    printf("%s %llu %s\n", v.is_size ? "size" : "entry", (unsigned long long)v.at, forge_clause(f->name));
     forge_free(&l);
     return 0;
 }

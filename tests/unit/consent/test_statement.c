@@ -167,6 +167,7 @@ static const struct damage consent_damage[] = {
     {"Institut f\xc3\xbcr Statistik", "Institut\\nfor: nothing", "plain line at"},
     {"Institut f\xc3\xbcr Statistik", "Institut \xe2\x80\xaekitsitatS", "plain line at"},
     {"Institut f\xc3\xbcr Statistik", "Institut\xc2\x85", "plain line at"},
+    {"Institut f\xc3\xbcr Statistik", "Institut \xd8\x9c.", "plain line at"},
     {"Institut f\xc3\xbcr Statistik", "Institut\x7f", "plain line at"},
     {"Institut f\xc3\xbcr Statistik", "Institut f\\u00fcr Statistik", "not in canonical form"},
     {"Institut f\xc3\xbcr Statistik", "Institut \xff", "malformed"},
