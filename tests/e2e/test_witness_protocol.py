@@ -158,7 +158,7 @@ class Protocol(harness.Test):
             self.skipTest("needs the program openssl")
         self.assertEqual(self.witness.stop(), 0)
         self.witness.serve(tls=pair)
-        connection = http.client.HTTPSConnection("localhost", self.witness.port, timeout=20,
+        connection = http.client.HTTPSConnection("127.0.0.1", self.witness.port, timeout=20,
                                                  context=ssl.create_default_context(cafile=pair[0]))
         for old in (0, 5):  # over one connection
             connection.request("POST", "/add-checkpoint", self.log.submission(old).encode())
