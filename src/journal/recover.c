@@ -114,7 +114,7 @@ static enum bourn_err look_for_strays(const struct recovery *r, const struct seg
     for (uint64_t at = from; at + FRAME_HEADER_BYTES <= r->bytes.n; at += FRAME_ALIGN) {
         if (r->bytes.p[at] == 0 || !frame_get(r->bytes, at, &f) || f.sequence <= last)
             continue;
-        if (!s->known || f.generation == s->header.generation)
+        if (!s->known || f.generation >= s->header.generation) /* what earlier uses left is of smaller ones */
             return err_set(
                 BOURN_E_CORRUPT,
                 "frame %llu of the journal is there, but not intact is what stands before it, from frame "

@@ -268,7 +268,7 @@ class OwnCopy(harness.ServedTest):
                 done = harness.run("bourn-verify", os.path.join(path, "ledger"), "--key", self.cell.vkey, "--rows",
                                    os.path.join(path, "rows"), "--evidence", os.path.join(path, "evidence.cborseq"), "--json", check=1)
                 first = json.loads(done.stdout)["violations"][0]
-                self.assertEqual((f"entry {first['entry']}", first["clause"]), (made.stdout.strip(), clause), first)
+                self.assertEqual((f"entry {first['entry']} {first['clause']}", first["clause"]), (made.stdout.strip(), clause), first)
 
 
 if __name__ == "__main__":

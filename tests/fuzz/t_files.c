@@ -75,12 +75,13 @@ static void open_journal(uint64_t min_mark, bool ours)
         enum bourn_err err = journal_append(j, &p, 1, true, &sequence);
         fuzz_check(err == BOURN_E_FULL || (err == BOURN_OK && sequence == last + 1));
         journal_close(j);
-        /* What was appended is there the next time. */
+        /* What was appended is there the next time; a made journal may hold what contradicts it then. */
         if (err == BOURN_OK) {
             uint64_t again;
-            fuzz_ok(journal_open(dir, &shape, min_mark, &j, &again));
-            fuzz_check(again == last + 1);
-            journal_close(j);
+            err = journal_open(dir, &shape, min_mark, &j, &again);
+            fuzz_check(err == BOURN_OK ? again == last + 1 : !ours && err == BOURN_E_CORRUPT);
+            if (err == BOURN_OK)
+                journal_close(j);
         }
     }
     io_dir_close(dir);
