@@ -97,7 +97,7 @@ static enum bourn_err take_next(struct evidence_reader *r)
     enum bourn_err err = r->fd >= 0 ? refill(r) : BOURN_OK;
     if (err != BOURN_OK)
         return err;
-    struct slice rest = slice_of(r->buf.p + r->at, r->buf.n - r->at);
+    struct slice rest = r->buf.n ? slice_of(r->buf.p + r->at, r->buf.n - r->at) : slice_of(NULL, 0);
     err = opened_next(&rest, &r->next);
     if (err != BOURN_OK)
         return err;
