@@ -17,6 +17,7 @@ const key = readFileSync(join(cell, "ledger.vkey"), "utf8"), evidence = new Uint
 const head = files.get("ledger:checkpoint");
 
 const write = process.stdout.write.bind(process.stdout);
+globalThis.crypto ??= (await import("node:crypto")).webcrypto; // a page has it, Node 18 by this name
 for (const name of ["process", "Buffer", "require", "global", "setImmediate"]) delete globalThis[name];
 
 async function* pieces() {
