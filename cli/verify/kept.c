@@ -1,35 +1,11 @@
-#include "kept.h"
+#include "command.h"
 
 #include "base/json.h"
 #include "base/text.h"
-#include "verify/verify.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum { PROOF_BYTES_MAX = 32 << 20 }; /* an entry has at most 4,096 rows */
-
-static enum bourn_err read_file(const char *path, struct buf *out)
-{
-    enum bourn_err err = BOURN_OK;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(BOURN_E_IO, "cannot open %s", path);
-    for (ssize_t n = 1; n > 0 && err == BOURN_OK;) {
-        uint8_t *to = buf_reserve(out, 4096);
-        n = to ? read(fd, to, 4096) : 0;
-        if (!to)
-            err = err_set(BOURN_E_LIMIT, "%s is too large", path);
-        else if (n < 0)
-            err = err_sys(BOURN_E_IO, "cannot read %s", path);
-        else
-            out->n += (size_t)n;
-    }
-    close(fd);
-    return err;
-}
 
 enum bourn_err kept_add(struct kept *k, const char *file, bool proof)
 {
@@ -48,7 +24,7 @@ enum bourn_err kept_read(struct kept *k, const struct merkle_vkey *key)
     buf_init(&text, PROOF_BYTES_MAX);
     for (size_t i = 0; i < k->n && err == BOURN_OK; i++) {
         buf_clear(&text);
-        err = read_file(k->file[i], &text);
+        err = read_small(k->file[i], &text);
         if (err)
             break;
         err = k->proof[i] ? verify_proof(buf_slice(&text), key, &k->said[i], &k->rows[i])
