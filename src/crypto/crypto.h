@@ -37,8 +37,6 @@ static inline void crypto_sha256_1(uint8_t out[32], struct slice a)
 }
 /* Of one byte and data: what leaves and nodes of a tree are. Not for secrets: nothing is wiped. */
 void crypto_sha256_prefixed(uint8_t out[32], uint8_t prefix, struct slice data);
-/* The same of n of them, each to its own out. */
-void crypto_sha256_many(uint8_t prefix, const struct slice *data, uint8_t *const *out, size_t n);
 void crypto_sha256_pair(uint8_t out[32], uint8_t prefix, const uint8_t a[32], const uint8_t b[32]);
 
 /* HMAC-SHA256 (RFC 2104) of the concatenation of n parts. `struct crypto_mac` keeps the hashed pads of one

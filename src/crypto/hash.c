@@ -136,9 +136,3 @@ void crypto_derive(uint8_t out[32], const uint8_t key[32], const char *use, stru
     const struct slice parts[] = {slice_of(domain, sizeof domain), slice_of(use, strlen(use) + 1), context};
     crypto_hmac(out, slice_of(key, 32), parts, 3);
 }
-
-void crypto_sha256_many(uint8_t prefix, const struct slice *data, uint8_t *const *out, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        crypto_sha256_prefixed(out[i], prefix, data[i]);
-}

@@ -8,19 +8,10 @@ void merkle_leaf(struct merkle_hash *out, struct slice data)
 
 enum { AT_ONCE = 128 }; /* half a tile */
 
-static void hash_some(uint8_t prefix, const struct slice *data, struct merkle_hash *const *out, size_t n)
-{
-    uint8_t *to[AT_ONCE];
-    for (size_t i = 0; i < n; i++)
-        to[i] = out[i]->b;
-    crypto_sha256_many(prefix, data, to, n);
-}
-
 void merkle_leaves(const struct slice *data, struct merkle_hash *const *out, size_t n)
 {
-    for (; n > AT_ONCE; n -= AT_ONCE, data += AT_ONCE, out += AT_ONCE)
-        hash_some(0x00, data, out, AT_ONCE);
-    hash_some(0x00, data, out, n);
+    for (size_t i = 0; i < n; i++)
+        merkle_leaf(out[i], data[i]);
 }
 
 void merkle_node(struct merkle_hash *out, const struct merkle_hash *left, const struct merkle_hash *right)
@@ -36,13 +27,8 @@ void merkle_empty(struct merkle_hash *out)
 /* The nodes above n hashes, n even and at most a tile: left and right lie side by side already. */
 static void level_up(struct merkle_hash *out, const struct merkle_hash *in, size_t n)
 {
-    struct slice data[AT_ONCE];
-    struct merkle_hash *to[AT_ONCE];
-    for (size_t i = 0; i < n / 2; i++) {
-        data[i] = slice_of(in[2 * i].b, 64);
-        to[i] = &out[i];
-    }
-    hash_some(0x01, data, to, n / 2);
+    for (size_t i = 0; i < n / 2; i++)
+        merkle_node(&out[i], &in[2 * i], &in[2 * i + 1]);
 }
 
 void merkle_root_of(struct merkle_hash *out, const struct merkle_hash *leaves, size_t n)
