@@ -77,6 +77,7 @@
 #define POLICY_DELAY_S_DEFAULT 86400
 #define SIGNED_WAIT_MS_MAX 10000 /* a transfer waits this long for its checkpoint, then 503 */
 #define HOLD_US 4000          /* what could tell by its time who exists leaves a multiple of this late, … */
+#define HOLD_AWAKE_US 400     /* before such an answer leaves, the vault does not sleep */
 #define HOLD_NAMES 8          /* … and one more for each so many people that it names: SECURITY.md */
 #define HELD_ANSWERS_MAX 4096 /* answers held so; as many, and no request is taken until one has left */
 #define HELD_BYTES_MAX (64u << 20) /* the same for the bytes that they hold */

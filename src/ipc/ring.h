@@ -34,6 +34,8 @@ enum bourn_err ring_send_two(struct ring *r, uint32_t type, struct slice first,
 /* Writes more of what waits, zeroes what the peer consumed, and wakes the peer if anything is new. Call it at
  * the end of each turn of the loop. */
 enum bourn_err ring_kick(struct ring *r) BOURN_MUST_USE;
+/* The same, but does not wake the peer for what was merely read: a later ring_kick does that. */
+enum bourn_err ring_announce(struct ring *r) BOURN_MUST_USE;
 /* Next whole message, a private copy valid until the next call (wiped then). BOURN_E_NOT_FOUND if none is
  * complete: only then is the wake-up cleared, so call it until then. The peer learns of what was consumed at
  * the next ring_kick. */

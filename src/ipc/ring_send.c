@@ -137,12 +137,24 @@ enum bourn_err ring_send_two(struct ring *r, uint32_t type, struct slice first, 
     return BOURN_OK;
 }
 
-enum bourn_err ring_kick(struct ring *r)
+static enum bourn_err move_on(struct ring *r)
 {
     enum bourn_err err = reclaim(r);
-    if (!err)
-        err = flush_queue(r);
+    return err ? err : flush_queue(r);
+}
+
+enum bourn_err ring_kick(struct ring *r)
+{
+    enum bourn_err err = move_on(r);
     if (!err && (r->head != r->announced || r->tail != r->thanked))
+        err = ring_wake(r);
+    return err;
+}
+
+enum bourn_err ring_announce(struct ring *r)
+{
+    enum bourn_err err = move_on(r);
+    if (!err && r->head != r->announced)
         err = ring_wake(r);
     return err;
 }

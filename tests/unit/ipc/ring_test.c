@@ -142,12 +142,17 @@ static void test_wakes(void **state)
     assert_int_equal(ring_receive(p.b, &type, &m), BOURN_E_NOT_FOUND);
     assert_false(readable(fb));
     assert_false(readable(fa));
+    assert_int_equal(ring_announce(p.b), BOURN_OK); /* nothing was written: the sender may sleep on */
+    assert_false(readable(fa));
     assert_int_equal(ring_kick(p.b), BOURN_OK); /* tells the sender that it may zero */
     assert_true(readable(fa));
     assert_int_equal(ring_receive(p.a, &type, &m), BOURN_E_NOT_FOUND);
     assert_int_equal(ring_kick(p.a), BOURN_OK);
     assert_false(readable(fa));
     assert_false(readable(fb)); /* nothing new: no endless back and forth */
+    assert_int_equal(ring_send(p.b, 1, slice_str("there")), BOURN_OK);
+    assert_int_equal(ring_announce(p.b), BOURN_OK); /* what was written is announced */
+    assert_true(readable(fa));
     pair_close(&p);
 }
 
