@@ -214,9 +214,9 @@ static enum bourn_err take_admin(struct vault_role *x, bool *more)
 }
 
 /* When to wake. How long the work for a held answer took must not show in the moment at which it leaves, so
- * until then nothing else may depend on it: front is not woken only because its request was read (it is with the
- * answer), and the last moment is not slept through. Of a sleep that began later the processor wakes otherwise:
- * other caches are warm, another one of the processors is idle. */
+ * until then nothing else may depend on it: front is not woken only because its request was read (it is with
+ * the answer), and the last moment is not slept through. Of a sleep that began later the processor wakes
+ * otherwise: other caches are warm, another one of the processors is idle. */
 static uint64_t wake_ns(const struct vault_role *x, uint64_t due)
 {
     uint64_t held = vault_held_until_ns(x->vault);
