@@ -96,18 +96,37 @@ static int wait_stop(pid_t pid)
     }
 }
 
+/* Stops the process where it waits in a system call: behind an instruction `syscall`, which is used again. No
+ * code is written: another thread may run the same function just then (since glibc 2.41 nearly all calls
+ * share one). */
+static int stop_in_call(pid_t pid, struct user_regs_struct *regs)
+{
+    for (unsigned tries = 0; tries < 1000; tries++) {
+        if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0)
+            return fail("stopping the process");
+        int ended = wait_stop(pid);
+        if (ended)
+            return ended;
+        if (ptrace(PTRACE_GETREGS, pid, NULL, regs) != 0)
+            return fail("reading registers");
+        errno = 0;
+        long code = ptrace(PTRACE_PEEKTEXT, pid, regs->rip - 2, NULL);
+        if (!errno && (code & 0xffff) == 0x050f)
+            return 0;
+        if (ptrace(PTRACE_CONT, pid, NULL, NULL) != 0)
+            return fail("letting the process go on");
+        usleep(1000);
+    }
+    errno = EAGAIN;
+    return fail("the process does not wait in a system call");
+}
+
 static int run(pid_t pid, const struct call *call, const char *path)
 {
     struct user_regs_struct saved, regs;
-    if (ptrace(PTRACE_GETREGS, pid, NULL, &saved) != 0)
-        return fail("reading registers");
-    errno = 0;
-    long code = ptrace(PTRACE_PEEKTEXT, pid, saved.rip, NULL);
-    if (errno)
-        return fail("reading code");
-    /* The instruction `syscall` in place of what stands where the process stopped. */
-    if (ptrace(PTRACE_POKETEXT, pid, saved.rip, (code & ~0xffffL) | 0x050f) != 0)
-        return fail("writing code");
+    int stopped = stop_in_call(pid, &saved);
+    if (stopped)
+        return stopped;
     uint64_t there = (saved.rsp - 4096) & ~15ull; /* below the red zone */
     if (poke(pid, there, path, strlen(path) + 1) != 0)
         return fail("writing the path");
@@ -117,6 +136,7 @@ static int run(pid_t pid, const struct call *call, const char *path)
                : call->args[i] == UINT64_MAX - 1 ? UINT64_MAX
                                                  : call->args[i];
     regs = saved;
+    regs.rip -= 2;
     regs.rax = (uint64_t)call->number;
     regs.orig_rax = UINT64_MAX; /* not in a system call: the kernel must not restart one */
     regs.rdi = a[0];
@@ -133,7 +153,7 @@ static int run(pid_t pid, const struct call *call, const char *path)
     if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) != 0)
         return fail("reading the result");
     long result = (long)regs.rax;
-    if (ptrace(PTRACE_POKETEXT, pid, saved.rip, code) != 0 || ptrace(PTRACE_SETREGS, pid, NULL, &saved) != 0)
+    if (ptrace(PTRACE_SETREGS, pid, NULL, &saved) != 0)
         return fail("putting the process back");
     if (ptrace(PTRACE_DETACH, pid, NULL, NULL) != 0)
         return fail("letting the process go");
@@ -155,10 +175,7 @@ int main(int argc, char **argv)
     pid_t pid = (pid_t)strtol(argv[1], NULL, 10);
     if (pid <= 1 || ptrace(PTRACE_SEIZE, pid, NULL, NULL) != 0)
         return fail("attaching (root, or a process of one's own that may be traced)");
-    if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0)
-        return fail("stopping the process");
-    int ended = wait_stop(pid);
-    return ended ? ended : run(pid, call, argc > 3 ? argv[3] : "/etc/passwd");
+    return run(pid, call, argc > 3 ? argv[3] : "/etc/passwd");
 }
 
 #else
