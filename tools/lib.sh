@@ -16,6 +16,7 @@ packages_test=(curl jq nodejs) # nodejs runs web/verify.mjs, the second verifier
 packages_ci=(clang libclang-rt-dev clang-format)
 packages_web=(nginx-light) # serves a copied ledger in a test; not started as a service
 packages_go=(golang-go golang-golang-x-mod-dev) # a public client of the log in a test
+packages_browser=(chromium) # runs web/verify.mjs as a page in a test
 packages_postgres=(postgresql jq curl) # of the walk-through from PostgreSQL, which is skipped without
 
 say() { printf '%s\n' "$*"; }

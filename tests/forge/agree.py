@@ -2,16 +2,17 @@
 `forge --list`, damaged files, other shapes of a log, cosigned and continued ones, honest logs of several sizes, and logs with
 something changed at random. Of all but the last the exit code, the first finding's place and its clause are written down in
 the generators; and of all of them both must say the same: exit code, verdict a clause, counts, every place and clause that is
-found, coverage.
+found, coverage. With BOURN_BROWSER naming a Chromium the second verifier is a page in it, not Node.
 """
 import json, os, shutil, subprocess, sys, tempfile, unittest
 from pathlib import Path
 
-import damage, served
+import damage, page, served
 
 BIN, HERE = Path(os.environ["BOURN_BIN"]), Path(__file__).resolve().parent
 MJS = HERE.parent.parent / "web/verify.mjs"
 NODE = os.environ.get("BOURN_NODE", "node")
+BROWSER = os.environ.get("BOURN_BROWSER")  # "": look for one
 WORK = Path(tempfile.mkdtemp(prefix="bourn-agree-"))
 MUTANTS, SEED = int(os.environ.get("BOURN_MUTANTS", "150")), os.environ.get("BOURN_SEED", "1")
 SKIPPED = 77
@@ -105,7 +106,7 @@ class Agreement(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        self.node = Node()
+        self.node = page.Page(BROWSER) if BROWSER is not None else Node()
 
     def tearDown(self):
         self.node.close()
@@ -326,6 +327,11 @@ if __name__ == "__main__":
     if not shutil.which(NODE):
         print("skipped: node is not there (Debian: nodejs)")
         sys.exit(SKIPPED)
+    if BROWSER == "":
+        BROWSER = shutil.which("chromium")
+        if not BROWSER:
+            print("skipped: chromium is not there (tools/test --browser installs it)")
+            sys.exit(SKIPPED)
     GOOD = WORK / "good"
     run(BIN / "forge-make", GOOD, "--entries", "600")
     shutil.copy(GOOD / "ledger/checkpoint", GOOD / "head")
