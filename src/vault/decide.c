@@ -93,8 +93,9 @@ static void copy_text(char *to, size_t size, struct slice s)
 
 /* The first refusal of a kind is an entry at once; those that follow within the same second are one more
  * entry. */
-static enum bourn_err count_refusal(struct vault *v, const struct asked *q)
+enum bourn_err refused(struct vault *v, const struct asked *q, uint64_t times)
 {
+    v->refusals_counted += times;
     struct refusal f = {.party = q->party->index, .operation = q->operation, .code = q->out.code};
     /* An undeclared purpose is the client's own text, which could say anything: it stays out of the ledger.
      */
@@ -108,7 +109,7 @@ static enum bourn_err count_refusal(struct vault *v, const struct asked *q)
         if (g->party != f.party || g->operation != f.operation || g->code != f.code ||
             strcmp(g->purpose, f.purpose) != 0 || strcmp(g->collection, f.collection) != 0)
             continue;
-        g->count++;
+        g->count += times;
         return g->second == v->now ? BOURN_OK : refusal_entry(v, g, g->count);
     }
     if (v->refusals_n == REFUSALS_MAX) {
@@ -117,7 +118,7 @@ static enum bourn_err count_refusal(struct vault *v, const struct asked *q)
             return err;
     }
     v->refusals[v->refusals_n] = f;
-    return refusal_entry(v, &v->refusals[v->refusals_n++], 1);
+    return refusal_entry(v, &v->refusals[v->refusals_n++], times);
 }
 
 /* Writes out what was counted in seconds that have passed (all: also in this one), and forgets idle kinds. */
@@ -143,7 +144,6 @@ enum bourn_err refusals_flush(struct vault *v, bool all)
 
 enum bourn_err refuse(struct vault *v, const struct asked *q, struct answer *a)
 {
-    v->refusals_counted++;
     const char *code = gate_code_name(q->out.code);
     if (q->out.verdict == GATE_NEEDS_HUMAN)
         answer_problem(a, 403, code, "no rule lets a machine decide this: `missing` names who has to");
@@ -157,5 +157,5 @@ enum bourn_err refuse(struct vault *v, const struct asked *q, struct answer *a)
         answer_problem(a, 403, code, "the gate refuses");
     gate_missing_json(&a->missing, &q->out);
     answer_hold(a, 1); /* the person may have been looked for before the gate was asked */
-    return count_refusal(v, q);
+    return refused(v, q, 1);
 }

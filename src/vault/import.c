@@ -126,8 +126,17 @@ static enum bourn_err import_sort_out(struct import *im)
             continue;
         reject(im, it->row,
                slice_str("the gate refuses this write: the party lacks a basis, a right or the purpose"));
-        it->skip = im->refused = true;
+        it->skip = it->refused = im->refused = true;
     }
+    return err;
+}
+
+static enum bourn_err import_refused(const struct plan *p)
+{
+    enum bourn_err err = BOURN_OK;
+    for (size_t i = 0; i < p->items_n && !err; i++)
+        if (p->items[i].refused)
+            err = refused(p->v, p->people[p->items[i].person].asked, 1);
     return err;
 }
 
@@ -209,6 +218,8 @@ enum bourn_err handle_import(struct vault *v, const struct request *r, const str
         err = import_sort_out(&im);
     if (err == BOURN_OK)
         err = import_store(&im, a);
+    if (err == BOURN_OK)
+        err = import_refused(&im.plan);
     if (err)
         goto done;
     if (im.refused)

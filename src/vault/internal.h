@@ -450,6 +450,8 @@ struct asked { /* what the gate is asked, and its answer */
 void decide(struct vault *v, struct asked *q, const struct person *p);
 /* The deny or needs_human answer, and the refusal's entry or count. */
 enum bourn_err refuse(struct vault *v, const struct asked *q, struct answer *a) BOURN_MUST_USE;
+/* The same in the ledger alone: of an answer that goes on about others. times: at least 1. */
+enum bourn_err refused(struct vault *v, const struct asked *q, uint64_t times) BOURN_MUST_USE;
 enum bourn_err refusals_flush(struct vault *v, bool all) BOURN_MUST_USE;
 /* Entry fields that stored, deleted and disclosed share. */
 void entry_begin(const struct vault *v, const struct asked *q, uint32_t kind, struct entry *e);

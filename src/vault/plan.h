@@ -15,6 +15,7 @@ struct item { /* one record to write */
     size_t at, len;           /* of the record's row in plan.values */
     uint8_t digest[32];       /* SHA-256 of the sealed bytes */
     bool skip;
+    bool refused; /* by the gate: skipped too */
 };
 struct planned { /* one person of the request, once */
     struct subject s;

@@ -439,7 +439,7 @@ static enum bourn_err finish(struct vault *v, struct finding *f, bool lines)
     a->status = 200;
     a->code = "";
     a->type = lines ? REPLY_NDJSON : REPLY_JSON;
-    return BOURN_OK;
+    return f->each && f->refused ? refused(v, &f->q, f->refused) : BOURN_OK;
 }
 
 static enum bourn_err finding_begin(struct vault *v, struct finding *f, enum release_form form)

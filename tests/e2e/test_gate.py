@@ -110,6 +110,23 @@ class Gate(harness.ServedTest):
     def test_answers_are_not_stored(self):
         self.assertIn("no-store", self.home("GET", self.cell.records_path(self.a)).headers["Cache-Control"])
 
+    def test_who_is_refused_among_others_is_counted_in_the_ledger(self):
+        """A list and an import are answered with 200, person by person; each refusal stands in the ledger."""
+        border = self.cell.party("border", jurisdiction="US", purpose=harness.LAB_PURPOSE, rights="read,write")
+        who = self.ok(self.cell.ask("GET", "/v1/party", border))["index"]
+        named = [self.b, self.c, "Q999999"]
+        answer = self.cell.ask("POST", "/v1/disclose", border, harness.LAB_PURPOSE, {"collection": "people", "subjects": named})
+        self.assertEqual(answer.status, 200)
+        self.assertEqual([json.loads(line).get("code") for line in answer.body.splitlines()][:3], ["not_disclosed"] * 3)
+        rows = "".join(json.dumps({"bioguide_id": i, "last_name": "x"}) + "\n" for i in named[1:])
+        answer = self.cell.ask("POST", "/v1/import?collection=people&subject=bioguide_id", border, harness.LAB_PURPOSE, rows,
+                               headers={"Content-Type": "application/x-ndjson"})
+        self.assertEqual(len(self.ok(answer)["rejected"]), 2)
+        self.cell.settle()
+        refused = [e for e in self.cell.entries() if e["kind"] == "refused" and e["party"] == who]
+        self.assertEqual({(e["operation"], e["code"]): sum(x["count"] for x in refused if x["operation"] == e["operation"]) for e in refused},
+                         {("read", "basis_missing"): 3, ("write", "basis_missing"): 2})
+
     # -- records ---------------------------------------------------------------------------------------------------
 
     def test_a_record_lives(self):
