@@ -123,7 +123,7 @@ class Gate(harness.ServedTest):
                                headers={"Content-Type": "application/x-ndjson"})
         self.assertEqual(len(self.ok(answer)["rejected"]), 2)
         self.cell.settle()
-        refused = [e for e in self.cell.entries() if e["kind"] == "refused" and e["party"] == who]
+        refused = [e for e in self.cell.entries() if e["kind"] == "refused" and e["party_entry"] == who]
         self.assertEqual({(e["operation"], e["code"]): sum(x["count"] for x in refused if x["operation"] == e["operation"]) for e in refused},
                          {("read", "basis_missing"): 3, ("write", "basis_missing"): 2})
 
