@@ -71,6 +71,7 @@
 #define SCRUB_IDLE_MS 10000          /* nobody asked for a slice: what is half done is forgotten */
 #define SCRUB_MATCH_MAX 1000         /* misplaced records of which the other end is looked for */
 #define SCRUB_RECORDS_PER_PERSON_MAX (1u << 24)
+#define DUE_AGAIN_MS 600000          /* a damaged record past its retention is tried again */
 #define CHECKPOINT_INTERVAL_MS 1000  /* at most, while there are new entries */
 #define CHECKPOINT_LATE_MS_MAX 10000 /* entries unsigned for longer: no disclosure, no write */
 #define CLOCK_BACK_S_MAX 5           /* clock behind the last entry by more: no disclosure */

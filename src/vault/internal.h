@@ -167,6 +167,9 @@ struct settings { /* bourn.yaml */
     bool entries_set, entries_closed; /* closed: bundles of entries are for auditors */
 };
 
+#define RECORD_KEY_BYTES 20              /* person (8), collection (4), record (8) */
+#define DUE_BYTES (8 + RECORD_KEY_BYTES) /* of the expiry index: second, record */
+
 struct worker;
 struct vault {
     vault_answer answer;
@@ -200,6 +203,9 @@ struct vault {
     uint64_t store_committed_ms, full_until_ms, swept_ms;
     uint8_t code_next[33]; /* where the sweep of enrolment codes goes on, and its length */
     size_t code_next_n;
+    uint8_t due_next[DUE_BYTES + 1]; /* the same of retention, behind what is damaged; until due_again_ms */
+    size_t due_next_n;
+    uint64_t due_again_ms;
     uint64_t disclosures, refusals_counted, started; /* for status */
 
     /* the open batch */
@@ -335,7 +341,6 @@ enum bourn_err subject_get_evidence(struct vault *v, const struct subject *s, ui
                                     uint8_t salt[32], struct buf *out) BOURN_MUST_USE;
 
 /* records.c */
-#define RECORD_KEY_BYTES 20
 void record_key(uint8_t out[RECORD_KEY_BYTES], uint64_t subject, uint32_t collection, uint64_t id);
 #define RECORD_AAD_MAX 160
 size_t record_aad(uint8_t out[RECORD_AAD_MAX], struct slice domicile, const uint8_t label[16],

@@ -3,6 +3,8 @@
  * back deletes nothing early, because the cell's time never goes back. */
 #include "vault/internal.h"
 
+#include "base/log.h"
+
 #include <stdlib.h>
 
 #define EXPIRED_PER_ENTRY_MAX 400
@@ -22,28 +24,89 @@ static int by_person(const void *a, const void *b)
     return memcmp(a, b, RECORD_KEY_BYTES);
 }
 
+static const struct world_collection *collection_numbered(const struct vault *v, uint32_t number)
+{
+    const struct world_collection *c;
+    for (size_t i = 0; (c = world_collection_at(v->world, i)); i++)
+        if (c->index == number)
+            return c;
+    return NULL;
+}
+
+/* What does not open stays, and holds up nobody: the others' turn comes, and its own again after a while. */
+static void pass_over(struct vault *v, const uint8_t at[DUE_BYTES], const char *why)
+{
+    log_error("a record of person %llu is over its time and cannot be deleted: %s",
+              (unsigned long long)be_get(at + 8, 8), why);
+    memcpy(v->due_next, at, DUE_BYTES);
+    v->due_next[DUE_BYTES] = 0;
+    v->due_next_n = DUE_BYTES + 1;
+}
+
+/* BOURN_OK with *there: whether a record stands at this time under this key, of somebody alive.
+ * BOURN_E_CORRUPT: it, or its person's state, is damaged. */
+static enum bourn_err look_due(struct vault *v, const uint8_t at[DUE_BYTES], struct record_row *row,
+                               bool *there)
+{
+    struct slice value;
+    struct subject s;
+    *there = false;
+    if (prev_generation(v->prev, be_get(at + 8, 8)) == PREV_ERASED)
+        return BOURN_OK;
+    enum bourn_err err = store_get(v->store, STORE_PERSON, slice_of(at + 8, RECORD_KEY_BYTES), &value);
+    if (err)
+        return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
+    if (!record_row_get(value, row))
+        return err_set(BOURN_E_CORRUPT, "its row is malformed; run `bourn scrub`");
+    if (row->expires != be_get(at, 8))
+        return BOURN_OK;
+    if (!collection_numbered(v, (uint32_t)be_get(at + 16, 4)))
+        return err_set(BOURN_E_CORRUPT, "its collection is not there; run `bourn scrub`");
+    err = subject_load(v, be_get(at + 8, 8), &s);
+    if (err)
+        return err;
+    subject_release(&s);
+    *there = true;
+    return BOURN_OK;
+}
+
 /* Takes due records off the expiry index: what is still there of living people goes to `out`; the rest just
  * goes. */
 static enum bourn_err take_due(struct vault *v, struct due *out, size_t *n)
 {
     *n = 0;
+    if (v->now_ms >= v->due_again_ms) {
+        v->due_next_n = 0;
+        v->due_again_ms = v->now_ms + DUE_AGAIN_MS;
+    }
     for (size_t looked = 0; looked < EXPIRED_PER_ENTRY_MAX; looked++) {
-        uint8_t at[8 + RECORD_KEY_BYTES];
+        uint8_t at[DUE_BYTES];
         struct slice key, value;
         struct record_row row;
-        enum bourn_err err =
-            store_seek(v->store, STORE_EXPIRY, slice_of(NULL, 0), slice_of(NULL, 0), &key, &value);
+        bool there;
+        enum bourn_err err = store_seek(v->store, STORE_EXPIRY, slice_of(NULL, 0),
+                                        slice_of(v->due_next, v->due_next_n), &key, &value);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
-        if (key.n != sizeof at || be_get(key.p, 8) > v->now)
+        if (key.n != sizeof at) { /* nothing of ours */
+            uint8_t stray[STORE_KEY_BYTES_MAX];
+            memcpy(stray, key.p, key.n);
+            err = batch_del(v, STORE_EXPIRY, slice_of(stray, key.n));
+            if (err)
+                return err;
+            continue;
+        }
+        if (be_get(key.p, 8) > v->now)
             return BOURN_OK;
         memcpy(at, key.p, sizeof at);
-        err = store_get(v->store, STORE_PERSON, slice_of(at + 8, RECORD_KEY_BYTES), &value);
-        if (err && err != BOURN_E_NOT_FOUND)
+        err = look_due(v, at, &row, &there);
+        if (err == BOURN_E_CORRUPT) {
+            pass_over(v, at, err_text());
+            continue;
+        }
+        if (err)
             return err;
-        bool there = err == BOURN_OK && record_row_get(value, &row) && row.expires == be_get(at, 8);
-        bool living = prev_generation(v->prev, be_get(at + 8, 8)) != PREV_ERASED;
-        if (there && living) {
+        if (there) {
             out[*n].version = row.version;
             memcpy(out[(*n)++].key, at + 8, RECORD_KEY_BYTES);
             err = record_drop(v, at + 8);
@@ -74,15 +137,6 @@ static enum bourn_err row_of(struct vault *v, const struct due *d, size_t n, str
     row_set(&out->row, R_RECORDS);
     subject_release(&s);
     return BOURN_OK;
-}
-
-static const struct world_collection *collection_numbered(const struct vault *v, uint32_t number)
-{
-    const struct world_collection *c;
-    for (size_t i = 0; (c = world_collection_at(v->world, i)); i++)
-        if (c->index == number)
-            return c;
-    return NULL;
 }
 
 /* One entry over the due records of one collection. */

@@ -10,6 +10,7 @@ import unittest
 
 import harness
 import people
+from test_scrub import Store, flipped
 
 
 class Retention(harness.ServedTest):
@@ -65,6 +66,39 @@ class Retention(harness.ServedTest):
             out = [e for e in self.cell.entries() if e["kind"] == "expired"]
             if sum(e["count"] for e in out) >= self.count - 1 or time.monotonic() > deadline:
                 return out
+
+
+class Damaged(harness.ServedTest):
+    """Somebody whose state does not open, and a record cut short, are due: the others' records end all the same, and the
+    cell goes on serving."""
+    count = 12
+
+    def test_damaged_rows_hold_up_nobody(self):
+        yaml = os.path.join(self.tmp, "short.yaml")
+        with open(yaml, "w") as f:
+            f.write(people.schema(("last_name",), "retention_days: 1\n"))
+        harness.run("bourn", "collection", "add", self.cell.path, "short", "--schema", yaml)
+        self.cell.load(self.csv, self.CLINIC, collection="short")
+        self.cell.stop()
+        store = Store(self.cell)
+        rows = store.rows("person")
+        numbers = sorted({key[:16] for key in rows})
+        store.put("person", numbers[2], flipped(rows[numbers[2]]))
+        cut = max(key for key in rows if key.startswith(numbers[5]) and len(key) > 16)  # the record of `short`
+        store.put("person", cut, rows[cut][:20])
+        self.cell.serve(name="bourn-clock-ahead")
+        deadline = time.monotonic() + 30
+        while sum(e["count"] for e in self.cell.entries() if e["kind"] == "expired") < self.count - 2:
+            self.assertLess(time.monotonic(), deadline, self.cell.log())
+            time.sleep(0.2)
+        time.sleep(1)
+        log = self.cell.log()
+        self.assertEqual(sum(e["count"] for e in self.cell.entries() if e["kind"] == "expired"), self.count - 2)
+        self.assertEqual(log.count("bourn scrub"), 2, log)  # each is named once, not at every turn
+        self.assertEqual(self.cell.ask("GET", "/healthz").status, 200)
+        self.cell.stop()
+        self.cell.serve(name="bourn-clock-ahead")
+        self.assertEqual(self.cell.ask("GET", "/healthz").status, 200)
 
 
 if __name__ == "__main__":
