@@ -122,6 +122,15 @@ enum bourn_err batch_del(struct vault *v, enum store_space space, struct slice k
     return store_del(v->store, space, key);
 }
 
+enum bourn_err batch_stray(struct vault *v, enum store_space space, struct slice key)
+{
+    uint8_t copy[STORE_KEY_BYTES_MAX]; /* the pointer dies with the delete */
+    bourn_assert(key.n <= sizeof copy);
+    memcpy(copy, key.p, key.n);
+    log_warning("the store held a row that bourn never writes: it is taken out; run `bourn scrub`");
+    return batch_del(v, space, slice_of(copy, key.n));
+}
+
 void batch_clear(struct vault *v)
 {
     buf_clear(&v->entries);

@@ -84,7 +84,13 @@ enum bourn_err idempotency_sweep(struct vault *v)
             store_seek(v->store, STORE_IDEMPOTENT, slice_of(NULL, 0), slice_of(NULL, 0), &key, &value);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
-        if (key.n != sizeof copy || be_get(key.p, 4) + 2 > day_of(v))
+        if (key.n != sizeof copy) {
+            err = batch_stray(v, STORE_IDEMPOTENT, key);
+            if (err)
+                return err;
+            continue;
+        }
+        if (be_get(key.p, 4) + 2 > day_of(v))
             return BOURN_OK;
         memcpy(copy, key.p, sizeof copy);
         err = batch_del(v, STORE_IDEMPOTENT, slice_of(copy, sizeof copy));

@@ -289,6 +289,8 @@ enum bourn_err batch_head(struct vault *v, const struct subject *s) BOURN_MUST_U
 enum bourn_err batch_put(struct vault *v, enum store_space space, struct slice key,
                          struct slice value) BOURN_MUST_USE;
 enum bourn_err batch_del(struct vault *v, enum store_space space, struct slice key) BOURN_MUST_USE;
+/* Deletes a row of a shape that nobody here writes; `key` as the store gave it. */
+enum bourn_err batch_stray(struct vault *v, enum store_space space, struct slice key) BOURN_MUST_USE;
 void batch_clear(struct vault *v);
 /* Applies one frame to what is behind the marks: store, prev, ledger worker's backlog. For recovery. */
 struct frame_marks {

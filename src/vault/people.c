@@ -325,7 +325,8 @@ static enum bourn_err sweep_space(struct vault *v, enum store_space space, struc
         bourn_assert(found.n <= sizeof key);
         size_t n = found.n;
         memcpy(key, found.p, n); /* the pointer dies with the delete */
-        err = space == STORE_PERSON ? record_drop(v, key) : batch_del(v, space, slice_of(key, n));
+        bool record = space == STORE_PERSON && n == RECORD_KEY_BYTES;
+        err = record ? record_drop(v, key) : batch_del(v, space, slice_of(key, n));
         if (err)
             return err;
     }
@@ -345,7 +346,12 @@ static enum bourn_err sweep_codes(struct vault *v)
         }
         if (err)
             return err;
-        bourn_assert(key.n == 32 && value.n == 24);
+        if (key.n != 32 || value.n != 24) {
+            err = batch_stray(v, STORE_CODE, key);
+            if (err)
+                return err;
+            continue;
+        }
         memcpy(v->code_next, key.p, 32); /* and a zero byte: what comes behind it */
         v->code_next_n = sizeof v->code_next;
         if (be_get(value.p + 16, 8) > v->now)
@@ -371,7 +377,13 @@ enum bourn_err sweep(struct vault *v)
         err = store_seek(v->store, STORE_SWEEP, slice_of(NULL, 0), slice_of(NULL, 0), &key, &value);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
-        bourn_assert(key.n == 8);
+        if (key.n != 8) {
+            err = batch_stray(v, STORE_SWEEP, key);
+            if (err)
+                return err;
+            left--;
+            continue;
+        }
         memcpy(number, key.p, 8);
         err = sweep_space(v, STORE_PERSON, slice_of(number, 8), &left);
         if (err == BOURN_OK)

@@ -88,10 +88,8 @@ static enum bourn_err take_due(struct vault *v, struct due *out, size_t *n)
                                         slice_of(v->due_next, v->due_next_n), &key, &value);
         if (err)
             return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
-        if (key.n != sizeof at) { /* nothing of ours */
-            uint8_t stray[STORE_KEY_BYTES_MAX];
-            memcpy(stray, key.p, key.n);
-            err = batch_del(v, STORE_EXPIRY, slice_of(stray, key.n));
+        if (key.n != sizeof at) {
+            err = batch_stray(v, STORE_EXPIRY, key);
             if (err)
                 return err;
             continue;

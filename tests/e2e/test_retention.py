@@ -100,6 +100,29 @@ class Damaged(harness.ServedTest):
         self.cell.serve(name="bourn-clock-ahead")
         self.assertEqual(self.cell.ask("GET", "/healthz").status, 200)
 
+    def test_the_sweep_takes_damaged_rows_too(self):
+        """Rows of an erased person that are cut short, or came back, go like others."""
+        erased = self.people[7]["bioguide_id"]
+        self.ok(self.home("DELETE", f"/v1/subjects/{erased}"))
+        self.cell.stop()
+        store = Store(self.cell)
+        rows = store.rows("person")
+        number = f"{7:016x}"
+        other = f"{8:016x}"
+        store.put("person", number, rows[other])
+        record = next(key for key in rows if key.startswith(other) and len(key) > 16)
+        store.put("person", number + record[16:], rows[record][:20])
+        store.put("sweep", number)
+        for space in ("sweep", "code", "expiry", "idempotent"):
+            store.put(space, "00" * 5, "00")
+        self.cell.serve()
+        time.sleep(1)
+        self.cell.stop()
+        self.assertFalse([key for key in store.rows("person") if key.startswith(number)])
+        for space in ("sweep", "code", "expiry", "idempotent"):
+            self.assertNotIn("00" * 5, store.rows(space), space)
+        self.cell.serve()
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
