@@ -258,7 +258,7 @@ static enum bourn_err start(struct front *f, const struct ring_fds *vault, const
         TRY(metrics_start(f, metrics));
         TRY(watch(f, http_wait_fd(f->metrics)));
     }
-    TRY(sandbox_enter(SANDBOX_FRONT, NULL));
+    TRY(sandbox_enter(SANDBOX_FRONT));
     snprintf(ready, sizeof ready, "%s%s%s", address, at.metrics[0] ? "," : "",
              at.metrics[0] ? metrics_address : "");
     TRY(role_ready(f->control, ready));

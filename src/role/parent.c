@@ -243,9 +243,9 @@ static enum bourn_err confine(const struct role_options *o)
     char *folders[ROLE_FOLDERS_MAX + 1] = {NULL};
     enum bourn_err err = BOURN_E_INTERNAL;
     if (!o->tls_cert)
-        return sandbox_enter(SANDBOX_PARENT, NULL);
+        return sandbox_enter(SANDBOX_PARENT);
     TRY(role_certificate_folders(o->tls_cert, o->tls_key, folders));
-    TRY(sandbox_enter_reading(SANDBOX_PARENT_TLS, (const char *const *)folders));
+    TRY(sandbox_enter_reading((const char *const *)folders));
 out:
     for (size_t i = 0; i < ROLE_FOLDERS_MAX; i++)
         free(folders[i]);

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "role/role.h"
+#include "sandbox/sandbox.h"
 
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -31,7 +32,7 @@ enum bourn_err role_read_pem(const char *path, const char *words, const char *wh
 enum bourn_err role_send_certificate(int control, const char *chain, const char *key) BOURN_MUST_USE;
 /* The folders that the sandbox must let the parent read for that, also through symbolic links: absolute
  * paths, NULL at the end. Given back by free() of each. */
-enum { ROLE_FOLDERS_MAX = 4 };
+enum { ROLE_FOLDERS_MAX = SANDBOX_FOLDERS_MAX };
 enum bourn_err role_certificate_folders(const char *chain, const char *key,
                                         char *out[ROLE_FOLDERS_MAX + 1]) BOURN_MUST_USE;
 

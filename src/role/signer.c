@@ -239,7 +239,7 @@ int role_signer(const struct ring_fds *vault, int control, const char *cell)
     TRY(crypto_init());
     TRY(open_cell(&s, cell));
     TRY(ring_open(vault, &s.ring));
-    TRY(sandbox_enter(SANDBOX_SIGNER, NULL));
+    TRY(sandbox_enter(SANDBOX_SIGNER));
     TRY(send_head(&s));
     TRY(role_ready(control, "signer"));
     code = ROLE_EXIT_FAILED;

@@ -314,7 +314,7 @@ static enum bourn_err start(struct vault_role *x, const struct ring_fds *front, 
     TRY(ring_open(relay, &x->relay));
     TRY(vault_lock(cell, &lock));
     TRY(admin_listen(cell, &x->admin));
-    TRY(sandbox_enter(SANDBOX_VAULT, cell));
+    TRY(sandbox_enter_vault(cell));
     TRY(vault_open(cell, lock, answer, x, &x->vault));
     vault_use_relay(x->vault, &by);
     how.ctx = x->signer;

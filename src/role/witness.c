@@ -121,7 +121,7 @@ static enum bourn_err start(struct witness_role *x, const struct role_witness_op
         TRY(take_certificate(x, o));
     TRY(role_listen(o->listen, o->tls_cert != NULL, &listener, address));
     TRY(http_start(listener, no_headers, &hooks, x->tls, &x->http));
-    TRY(sandbox_enter(SANDBOX_WITNESS, state));
+    TRY(sandbox_enter_witness(state));
     int n = snprintf(line, sizeof line, "listening on http%s://%s\n", o->tls_cert ? "s" : "", address);
     if (write(STDOUT_FILENO, line, (size_t)n) != n)
         log_warning("cannot write to standard output");

@@ -55,16 +55,23 @@ static struct ruleset everything(long abi, int may_signal)
     return all;
 }
 
-static enum bourn_err allow_below(int ruleset, const char *path, uint64_t wanted)
+static enum bourn_err allow(int ruleset, const struct landlock_path *p, const struct ruleset *all)
 {
-    struct path_beneath rule = {.allowed = wanted, .parent_fd = open(path, O_PATH | O_CLOEXEC)};
-    if (rule.parent_fd < 0 && errno == ENOENT && wanted == FS_READ_FILE)
+    static const uint64_t rights[] = {
+        [LANDLOCK_READ] = FS_READ_FILE,
+        [LANDLOCK_LIST] = FS_READ_DIR | FS_REMOVE_FILE,
+        [LANDLOCK_USE] = FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_DIR | FS_REMOVE_FILE |
+                         FS_MAKE_DIR | FS_MAKE_REG | FS_REFER | FS_TRUNCATE,
+    };
+    struct path_beneath rule = {.allowed = rights[p->right] & all->fs,
+                                .parent_fd = open(p->path, O_PATH | O_CLOEXEC)};
+    if (rule.parent_fd < 0 && errno == ENOENT)
         return BOURN_OK;
     if (rule.parent_fd < 0)
-        return err_sys(BOURN_E_IO, "cannot open the folder that the sandbox allows");
+        return err_sys(BOURN_E_IO, "cannot open what the sandbox allows");
     enum bourn_err err = BOURN_OK;
     if (syscall(NR_ADD_RULE, ruleset, RULE_PATH_BENEATH, &rule, 0) != 0)
-        err = err_sys(BOURN_E_IO, "Landlock does not take the rule for a folder");
+        err = err_sys(BOURN_E_IO, "Landlock does not take the rule for a path");
     close(rule.parent_fd);
     return err;
 }
@@ -80,8 +87,7 @@ static enum bourn_err allow_ports(int ruleset, const struct ruleset *all, const 
     return BOURN_OK;
 }
 
-enum bourn_err landlock_restrict(const char *writable, const char *const *readable, const uint16_t *ports,
-                                 int may_signal)
+enum bourn_err landlock_restrict(const struct landlock_path *paths, const uint16_t *ports, int may_signal)
 {
     long abi = syscall(NR_CREATE_RULESET, NULL, (size_t)0, CREATE_RULESET_VERSION);
     if (abi < 1)
@@ -94,11 +100,9 @@ enum bourn_err landlock_restrict(const char *writable, const char *const *readab
     int ruleset = (int)syscall(NR_CREATE_RULESET, &all, sizeof all, 0);
     if (ruleset < 0)
         return err_sys(BOURN_E_UNAVAILABLE, "cannot make a Landlock ruleset");
-    const uint64_t use = FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_DIR | FS_REMOVE_FILE |
-                         FS_MAKE_DIR | FS_MAKE_REG | FS_REFER | FS_TRUNCATE;
-    enum bourn_err err = writable ? allow_below(ruleset, writable, use & all.fs) : BOURN_OK;
-    for (; !err && *readable; readable++)
-        err = allow_below(ruleset, *readable, FS_READ_FILE);
+    enum bourn_err err = BOURN_OK;
+    for (; !err && paths->path; paths++)
+        err = allow(ruleset, paths, &all);
     if (!err)
         err = allow_ports(ruleset, &all, ports);
     if (!err && syscall(NR_RESTRICT_SELF, ruleset, 0) != 0)

@@ -20,13 +20,17 @@ enum sandbox_role {
     SANDBOX_WITNESS,    /* a witness: HTTP like front, and the folder of what it signed */
 };
 
-/* Call after everything the role may not do any more (opening, binding, mapping its rings) and before its
- * threads start. `writable`: the one folder that vault or a witness may use (NULL for the
- * others). */
-enum bourn_err sandbox_enter(enum sandbox_role role, const char *writable) BOURN_MUST_USE;
-/* The same for SANDBOX_PARENT_TLS: files below these folders (NULL at the end) may be opened for reading. */
-enum bourn_err sandbox_enter_reading(enum sandbox_role role, const char *const *folders) BOURN_MUST_USE;
-/* The same for SANDBOX_RELAY: it may connect to these TCP ports (0 at the end). */
+/* One of these, after everything that the role may not do any more (opening, binding, mapping its rings) and
+ * before its threads start. Parent, front and signer reach no file. */
+enum bourn_err sandbox_enter(enum sandbox_role role) BOURN_MUST_USE;
+/* Vault: the folders of its cell, but of the signer's the head alone. */
+enum bourn_err sandbox_enter_vault(const char *cell) BOURN_MUST_USE;
+/* SANDBOX_WITNESS: the folder of what it signed. */
+enum bourn_err sandbox_enter_witness(const char *state) BOURN_MUST_USE;
+/* SANDBOX_PARENT_TLS: files below these folders (NULL at the end) may be opened for reading. */
+enum { SANDBOX_FOLDERS_MAX = 4 };
+enum bourn_err sandbox_enter_reading(const char *const *folders) BOURN_MUST_USE;
+/* SANDBOX_RELAY: it may connect to these TCP ports (0 at the end). */
 enum bourn_err sandbox_enter_relay(const uint16_t *ports) BOURN_MUST_USE;
 /* Whether sandbox_enter would confine: false only in a debug build that was told so. */
 bool sandbox_on(void);

@@ -129,7 +129,7 @@ class Sandbox(harness.ServedTest):
     def test_4b_vault_reaches_its_own_folder_alone(self):
         """Landlock: files elsewhere are refused, without a word to anybody."""
         pid = self.pids()["vault"]
-        for path in ("/etc/passwd", self.cell.log_path, "/proc/self/mem", os.path.join(self.cell.path, "..", "people.csv")):
+        for path in ("/etc/passwd", self.cell.log_path, "/proc/self/mem", os.path.join(self.cell.path, "signer", "log.key"), os.path.join(self.cell.path, "..", "people.csv")):
             with self.subTest(path):
                 code, told = self.inject(pid, "openat", path)
                 self.assertEqual(code, REFUSED, told)

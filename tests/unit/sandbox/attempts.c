@@ -72,14 +72,14 @@ ATTEMPT(openat2)
 ATTEMPT(unlink_outside)
 {
     char path[512];
-    snprintf(path, sizeof path, "%s/../victim", g->folder);
+    snprintf(path, sizeof path, "%s/../../victim", g->folder);
     return result(syscall(SYS_unlinkat, AT_FDCWD, path, 0));
 }
 ATTEMPT(rename_out)
 {
     char from[512], to[512];
     snprintf(from, sizeof from, "%s/file", g->folder);
-    snprintf(to, sizeof to, "%s/../stolen", g->folder);
+    snprintf(to, sizeof to, "%s/../../stolen", g->folder);
     return result(syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to));
 }
 ATTEMPT(symlink_in_cell)

@@ -29,7 +29,7 @@
 #endif
 
 static char root[] = "/tmp/bourn-sandbox-XXXXXX";
-static char folder[64];
+static char cell[64], folder[80];
 
 static int tcp_listener(void)
 {
@@ -87,6 +87,21 @@ static bool prepare(struct ground *g)
 
 enum { EXIT_WORKED = 10, EXIT_ERROR = 11, EXIT_NOT_PREPARED = 12, EXIT_NOT_ENTERED = 13 };
 
+static enum bourn_err enter(enum sandbox_role role)
+{
+    static const uint16_t ports[] = {443, 0};
+    switch (role) {
+    case SANDBOX_VAULT:
+        return sandbox_enter_vault(cell); /* `folder` is one that it may use */
+    case SANDBOX_WITNESS:
+        return sandbox_enter_witness(folder);
+    case SANDBOX_RELAY:
+        return sandbox_enter_relay(ports);
+    default:
+        return sandbox_enter(role);
+    }
+}
+
 static int in_child(enum sandbox_role role, attempt_fn run)
 {
     pid_t pid = fork();
@@ -95,10 +110,7 @@ static int in_child(enum sandbox_role role, attempt_fn run)
         struct ground g;
         if (!prepare(&g))
             _exit(EXIT_NOT_PREPARED);
-        bool folder_of_its_own = role == SANDBOX_VAULT || role == SANDBOX_WITNESS;
-        static const uint16_t ports[] = {443, 0};
-        if ((role == SANDBOX_RELAY ? sandbox_enter_relay(ports)
-                                   : sandbox_enter(role, folder_of_its_own ? folder : NULL)) != BOURN_OK)
+        if (enter(role) != BOURN_OK)
             _exit(EXIT_NOT_ENTERED);
         _exit(run(&g) < 0 ? EXIT_ERROR : EXIT_WORKED);
     }
@@ -222,8 +234,9 @@ static int make_folder(void **state)
     (void)state;
     if (!mkdtemp(root))
         return -1;
-    snprintf(folder, sizeof folder, "%s/cell", root);
-    return mkdir(folder, 0700);
+    snprintf(cell, sizeof cell, "%s/cell", root);
+    snprintf(folder, sizeof folder, "%s/state", cell);
+    return mkdir(cell, 0700) || mkdir(folder, 0700);
 }
 
 static int remove_folder(void **state)

@@ -18,7 +18,7 @@ static int open_as_front(void)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
-        _exit(sandbox_enter(SANDBOX_FRONT, NULL) != BOURN_OK ? 1 : open("/etc/passwd", O_RDONLY) < 0 ? 2 : 0);
+        _exit(sandbox_enter(SANDBOX_FRONT) != BOURN_OK ? 1 : open("/etc/passwd", O_RDONLY) < 0 ? 2 : 0);
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;

@@ -14,8 +14,8 @@ int main(int argc, char **argv)
         role++;
     if (argc != 3)
         return 64;
-    if (role < 4 &&
-        sandbox_enter((enum sandbox_role)role, role == SANDBOX_VAULT ? argv[2] : NULL) != BOURN_OK) {
+    if (role < 4 && (role == SANDBOX_VAULT ? sandbox_enter_vault(argv[2])
+                                           : sandbox_enter((enum sandbox_role)role)) != BOURN_OK) {
         fprintf(stderr, "%s\n", err_text());
         return 69;
     }
