@@ -109,6 +109,7 @@
 #define IPC_MESSAGE_BYTES_MAX (32u << 20)
 #define SETTINGS_BYTES_MAX (16u << 10)         /* bourn.yaml */
 #define HISTORY_STATEMENT_AGE_S_MAX 900        /* a person's request for their history is good for so long */
+#define HISTORY_READINGS_MAX 8                 /* such requests of one person that are good at a time */
 #define HISTORY_PAGE_ROWS_MAX 64               /* rows in one page of it */
 #define HISTORY_PAGE_BYTES_MAX (256u << 10)    /* a page ends behind the row that reaches this … */
 #define HISTORY_PAGE_READ_BYTES_MAX (1u << 20) /* … or for which so many bytes of others' rows were read */

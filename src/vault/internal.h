@@ -118,7 +118,7 @@ struct answer {
     struct release *release;    /* NULL: body is complete */
     bool wait_signed;           /* released once a checkpoint covers `receipt` … */
     bool wait_cosigned;         /* … and the quorum of witnesses has cosigned one that does */
-    answer_later *later;        /* or until this completes it; such an answer has no entry of its own */
+    answer_later *later;        /* or until this completes it, which then looks at those two itself */
     struct wish *wish;          /* its receipt, while that is signed */
     uint8_t label[16];          /* history: of the person, … */
     uint64_t about, from, size; /* … whose number is `about`; the first row, the tree that it is proved in */
@@ -385,6 +385,18 @@ enum bourn_err blind_drop(struct vault *v, struct slice blinds,
 
 /* export.c: forgets how far a person's copy has come; for erasure. */
 enum bourn_err export_forget(struct vault *v, const struct subject *s) BOURN_MUST_USE;
+
+/* reading.c: a person's look at their history. Finds the one that the statement began, or begins it with its
+ * entry; *go false with the problem made. `before`: the row that it begins with, the newest one then. */
+struct reading {
+    uint64_t index, before, issued;
+};
+struct signed_statement;
+struct own_statement;
+enum bourn_err reading_take(struct vault *v, struct subject *s, const struct asked *q,
+                            const struct signed_statement *by, const struct own_statement *said,
+                            struct answer *a, struct reading *out, bool *go) BOURN_MUST_USE;
+enum bourn_err reading_forget(struct vault *v, const struct subject *s) BOURN_MUST_USE; /* for erasure */
 
 /* receipt.c: what proofs are made of. The published checkpoint: `note` holds it, and *cp borrows from that.
  */

@@ -387,16 +387,18 @@ static enum bourn_err still_waits(struct vault *v, struct answer *a, const struc
                                   uint64_t cosigned, bool *ready)
 {
     bool late = v->now_ms >= a->deadline_ms;
+    bool cosignature = a->wait_cosigned && a->receipt >= cosigned;
     if (a->later) {
         enum bourn_err err = answer_complete(v, a, ready);
         if (err == BOURN_OK && !*ready && late) {
             answer_withhold(a);
-            answer_problem(a, 503, "checkpoint_late", "the ledger's signer is late: try again");
+            answer_problem(a, 503, cosignature ? "cosignature_late" : "checkpoint_late",
+                           "the %s late: try again",
+                           cosignature ? "witnesses' cosignature is" : "ledger's signer is");
             *ready = true;
         }
         return err;
     }
-    bool cosignature = a->wait_cosigned && a->receipt >= cosigned;
     bool covered = a->receipt < ws->signed_size && !cosignature;
     *ready = covered || late;
     if (!covered && late) { /* logged, but never released: the ledger says more than happened */

@@ -1055,7 +1055,7 @@ static uint8_t copy_label[16];
 /* A request for a copy, signed by `key` as `pk`. */
 static void ask_copy_of(struct buf *out, const uint8_t *key, const uint8_t *pk, uint64_t issued)
 {
-    struct export_statement s = {.origin = slice_str("cn.example/ledger"), .issued = issued};
+    struct own_statement s = {.origin = slice_str("cn.example/ledger"), .issued = issued};
     struct buf b;
     uint8_t signature[64];
     memcpy(s.label, copy_label, 16);
