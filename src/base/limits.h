@@ -129,6 +129,7 @@
 #define WITNESS_LAG_S_DEFAULT 60 /* the quorum behind for longer: no disclosure */
 #define WITNESS_LAG_S_MIN 5      /* what the operator may set */
 #define WITNESS_LAG_S_MAX 86400
+#define WITNESS_ASK_MS_MAX 3000    /* a start waits so long for a quorum before the cell listens without it */
 #define WITNESS_POST_MS_MAX 10000  /* a witness answers in this time, or counts as silent */
 #define WITNESS_RETRY_MS_MIN 250   /* after a failure; doubled with each … */
 #define WITNESS_RETRY_MS_MAX 10000 /* … up to this */

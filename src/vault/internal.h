@@ -504,6 +504,8 @@ enum bourn_err erase_rows(struct vault *v, const struct subject *s) BOURN_MUST_U
 #define RESTORED_PUBLISHED "ledger/checkpoint"
 #define RESTORED_SEEN "state/seen"
 struct merkle_vkey;
+/* Of what somebody has seen signed, `here` entries are here. */
+enum bourn_err restored_shorter(const char *what, uint64_t size, uint64_t here) BOURN_MUST_USE;
 enum bourn_err restored_check(struct vault *v, uint64_t files_size, uint64_t low) BOURN_MUST_USE;
 /* Size and root of a checkpoint in the cell's folder that this key signed; size 0 if there is none. */
 enum bourn_err restored_checkpoint(struct io_dir *cell, const char *path, const struct merkle_vkey *key,
@@ -530,7 +532,10 @@ enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker
                           uint64_t *files_sequence, uint64_t *files_size) BOURN_MUST_USE;
 /* During recovery, before it runs: append and flush in the caller's thread. */
 enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t sequence) BOURN_MUST_USE;
-enum bourn_err worker_run(struct worker *w, const struct vault_signer *s) BOURN_MUST_USE;
+/* `held`: the head that the signer keeps is published again, and nothing else is signed until worker_let_go.
+ */
+enum bourn_err worker_run(struct worker *w, const struct vault_signer *s, bool held) BOURN_MUST_USE;
+void worker_let_go(struct worker *w);
 /* The entries of one frame, the first at index `first`. Aborts out of memory. */
 void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_t sequence, bool urgent);
 struct merkle_hash;

@@ -319,7 +319,8 @@ enum bourn_err vault_open(const char *path, int lock_fd, vault_answer answer, vo
 
 enum bourn_err vault_start(struct vault *v, const struct vault_signer *signer)
 {
-    return worker_run(v->worker, signer);
+    witnesses_begin(v);
+    return worker_run(v->worker, signer, !vault_asked(v));
 }
 
 int vault_wait_fd(const struct vault *v)
@@ -445,7 +446,8 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
     uint64_t wall = clock_wall_s();
     v->now = wall > v->last_time ? wall : v->last_time;
     v->now_ms = clock_mono_ms();
-    bool room = journal_free_bytes(v->journal, false) >= BATCH_BYTES_MAX && v->now_ms >= v->full_until_ms;
+    bool room = vault_asked(v) && journal_free_bytes(v->journal, false) >= BATCH_BYTES_MAX &&
+                v->now_ms >= v->full_until_ms;
     if (room) {
         TRY(refusals_flush(v, false));
         TRY(expire(v));

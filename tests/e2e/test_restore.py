@@ -17,6 +17,12 @@ def copy(source, target):
     return target
 
 
+def size_of(folder):
+    """Entries under the published checkpoint."""
+    with open(os.path.join(folder, "ledger", "checkpoint"), "rb") as f:
+        return int(f.read().split(b"\n")[1])
+
+
 def snapshot(folder):
     """Every file below a folder with its bytes."""
     out = {}
@@ -57,14 +63,9 @@ class Restore(harness.ServedTest):
         cell.settle()
         cell.stop()
         cls.newest = copy(cell.path, os.path.join(cls.tmp, "newest"))
-        cls.sizes = [cls.size_of(folder) for folder in (cls.backup, cls.newest)]
+        cls.sizes = [size_of(folder) for folder in (cls.backup, cls.newest)]
         cls.published = copy(os.path.join(cls.newest, "ledger"), os.path.join(cls.tmp, "published-ledger"))
         cls.rows = copy(os.path.join(cls.newest, "rows"), os.path.join(cls.tmp, "published-rows"))
-
-    @staticmethod
-    def size_of(folder):
-        with open(os.path.join(folder, "ledger", "checkpoint"), "rb") as f:
-            return int(f.read().split(b"\n")[1])
 
     def put_back(self, *newer):
         """The backup in the cell's place, but for these parts, which stay as they were at the end."""
