@@ -103,7 +103,7 @@ out:
     return err;
 }
 
-static enum bourn_err sign(struct command *x, struct export_statement *s)
+static enum bourn_err sign(struct command *x, struct own_statement *s)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     uint8_t public_key[32], secret[64] = {0}, signature[64];
@@ -165,7 +165,7 @@ static int summary(const struct command *x)
     return code;
 }
 
-static int run(struct command *x, struct export_statement *s)
+static int run(struct command *x, struct own_statement *s)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct buf origin;
@@ -194,7 +194,7 @@ int cmd_consent_export(int argc, char **argv)
         {"key", true}, {"label", true}, {"origin", true}, {"out", true}, {"json", false}};
     struct opts o = {.argc = argc, .argv = argv};
     struct command x = {.receipt = UINT64_MAX};
-    struct export_statement s = {.issued = 0};
+    struct own_statement s = {.issued = 0};
     const char *value;
     int option;
     while ((option = opt_next(&o, options, OPTIONS, &value)) != OPT_END) {

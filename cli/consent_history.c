@@ -21,7 +21,10 @@ const char help_consent_history[] =
     "entered.\n"
     "  Then it shows them in plain words, the oldest first: when, which party, purpose, country, "
     "collection.\n"
-    "  No party and no token takes part. What it signs is good for a quarter of an hour, for rows alone.\n"
+    "  No party and no token takes part. What it signs is good for a quarter of an hour, for rows alone; "
+    "that "
+    "you\n"
+    "  read your history is an entry itself, which the next history shows.\n"
     "  Rows that the cell left out at the new end do not show here: SECURITY.md says what does.\n"
     "  --key        the signing key that is enrolled for you\n"
     "  --label      your label there, which `bourn consent enrol` told: 32 hex digits\n"
@@ -56,11 +59,12 @@ static enum bourn_err sign(struct command *x)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     uint8_t public_key[32], secret[64] = {0}, signature[64];
-    struct history_statement s = {.origin = slice_str(x->log_key.name), .issued = clock_wall_s()};
+    struct own_statement s = {.origin = slice_str(x->log_key.name), .issued = clock_wall_s()};
     struct buf statement, wire;
     buf_init(&statement, STATEMENT_BYTES_MAX);
     buf_init(&wire, 2 * STATEMENT_BYTES_MAX);
     memcpy(s.label, x->label, sizeof s.label);
+    crypto_random(s.nonce, sizeof s.nonce);
     history_statement_put(&statement, &s);
     TRY(buf_check(&statement));
     TRY(consent_key_load(x->set[KEY], public_key, secret));

@@ -159,7 +159,9 @@ void history_words(struct buf *b, const struct history *h, uint64_t index, const
         text(b, " of ", e->collection, " deleted by the cell: their time was over");
         break;
     case ENTRY_EXPORTED:
-        buf_put_str(b, row_has(r, R_COPY) ? "your own copy went on" : "you took your own copy");
+        buf_put_str(b, entry_has(e, E_OPERATION) ? "you read your history"
+                       : row_has(r, R_COPY)      ? "your own copy went on"
+                                                 : "you took your own copy");
         if (r->records_n) {
             buf_put_str(b, ": ");
             count(b, r->records_n);

@@ -1,6 +1,8 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "cli.h"
+#include "log_copy.h"
+#include "log_source.h"
 #include "pack/pack.h"
 #include "packs/builtin.h"
 #include "vault/vault.h"
@@ -10,8 +12,8 @@
 const char help_init[] =
     "bourn init CELL --domicile CC --controller NAME --origin ORIGIN [--contact TEXT] [--delay SECONDS]\n"
     "           [--pack FILE.yaml] … [--json]\n"
-    "bourn init CELL --continue BACKUP --origin NEW-ORIGIN [--ledger FOLDER] [--rows FOLDER] [--lost] "
-    "[--json]\n"
+    "bourn init CELL --continue BACKUP --origin NEW-ORIGIN [--ledger FOLDER|URL] [--rows FOLDER]\n"
+    "           [--lost] [--json]\n"
     "  Makes the folder CELL: keys, journal, an empty store, and a ledger that begins with genesis and the\n"
     "  packs pledge-2015 and home (and those of --pack).\n"
     "  --domicile    the country whose people it holds, e.g. CN\n"
@@ -26,10 +28,11 @@ const char help_init[] =
     "  every withdrawal and erasure counts that a later copy of the old log knows of. See\n"
     "  docs/guide/restored-backup.md before you do it.\n"
     "  --continue    the backup's folder, put back whole; it stays as it is, and must never be served again\n"
-    "  --ledger      a later copy of the old log's public folder ledger/ (default: the one in BACKUP)\n"
+    "  --ledger      a later copy of the old log's public folder ledger/, or the address where it is served\n"
+    "                (default: the one in BACKUP)\n"
     "  --rows        the folder rows/ that belongs to it\n"
     "  --lost        go on though entries are missing that nobody has a copy of; the log says how many\n"
-    "  Exit: 0 made, 1 refused or failed, 64 usage.\n";
+    "  Exit: 0 made, 1 refused or failed, 64 usage, 69 the address of --ledger does not answer.\n";
 
 enum { DOMICILE, CONTROLLER, ORIGIN, CONTACT, DELAY, PACK, JSON, CONTINUE, LEDGER, ROWS, LOST, OPTIONS };
 
@@ -142,11 +145,34 @@ static void put_continued(struct buf *b, const struct init *in, const struct vau
         in->cell);
 }
 
+/* A log behind a URL is fetched first, as far as the old key signed it. */
+static enum bourn_err copy_of_url(const struct init *in, struct vault_continuation *c, struct log_copy *copy)
+{
+    struct merkle_vkey key;
+    struct buf path, text;
+    buf_init(&path, 4096);
+    buf_init(&text, 4096);
+    buf_printf(&path, "%s/ledger.vkey", in->set[CONTINUE]);
+    buf_put_u8(&path, 0);
+    enum bourn_err err = buf_check(&path);
+    if (err == BOURN_OK)
+        err = cli_read((char *)path.p, &text);
+    if (err == BOURN_OK)
+        err = merkle_vkey_get(buf_slice(&text), &key);
+    if (err == BOURN_OK)
+        err = log_copy_make(c->ledger, &key, in->cell, copy);
+    c->ledger = copy->folder;
+    buf_release(&path);
+    buf_release(&text);
+    return err;
+}
+
 static int go_on(const struct init *in)
 {
     static const int others[] = {DOMICILE, CONTROLLER, CONTACT, DELAY};
-    const struct vault_continuation c = {in->set[CONTINUE], in->set[ORIGIN], in->set[LEDGER], in->set[ROWS],
-                                         in->set[LOST] != NULL};
+    struct vault_continuation c = {in->set[CONTINUE], in->set[ORIGIN], in->set[LEDGER], in->set[ROWS],
+                                   in->set[LOST] != NULL};
+    struct log_copy copy = {.folder = ""};
     struct vault_continued done;
     struct buf b;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -156,7 +182,10 @@ static int go_on(const struct init *in)
         return cli_fail(CLI_USAGE,
                         "--continue needs --origin, a name that the old log did not have; usage:\n%s",
                         help_init);
-    enum bourn_err err = vault_continue(in->cell, &c, &done);
+    enum bourn_err err = c.ledger && log_source_is_url(c.ledger) ? copy_of_url(in, &c, &copy) : BOURN_OK;
+    if (err == BOURN_OK)
+        err = vault_continue(in->cell, &c, &done);
+    log_copy_remove(&copy);
     if (err)
         return cli_err(err);
     buf_init(&b, 64u << 10);

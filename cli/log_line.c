@@ -97,6 +97,9 @@ static void detail(struct buf *b, const struct log_parties *l, const struct entr
     case ENTRY_WITNESSED:
         buf_printf(b, " the first %llu entries", (unsigned long long)e->tree_size);
         break;
+    case ENTRY_EXPORTED:
+        buf_put_str(b, entry_has(e, E_OPERATION) ? ": a person read their history" : ": a person's own copy");
+        break;
     case ENTRY_ERASED:
         buf_printf(b, ", asked for by %s", asked[e->asked_by <= 3 ? e->asked_by : 0]);
         break;
@@ -119,7 +122,7 @@ void log_line_text(struct buf *b, const struct log_parties *l, uint64_t index, c
         word(b, " ", slice_str(party_name(l, e->party)), "");
     if (entry_has(e, E_DESTINATION))
         word(b, " to ", e->destination, "");
-    if (entry_has(e, E_OPERATION))
+    if (entry_has(e, E_OPERATION) && e->kind != ENTRY_EXPORTED)
         buf_printf(b, ", %s", operation(e->operation));
     if (entry_has(e, E_COLLECTION))
         word(b, " ", e->collection, "");

@@ -16,7 +16,7 @@ struct log_source {
     char place[PLACE_BYTES];
 };
 
-static bool is_url(const char *where)
+bool log_source_is_url(const char *where)
 {
     return strncmp(where, "http://", 7) == 0 || strncmp(where, "https://", 8) == 0;
 }
@@ -66,7 +66,7 @@ enum bourn_err log_source_open(const char *where, const char *ca, struct log_sou
     if (s && s->base) {
         for (size_t n = strlen(s->base); n > 1 && s->base[n - 1] == '/'; n--)
             s->base[n - 1] = '\0';
-        err = is_url(where) ? open_url(s, ca) : open_folder(s);
+        err = log_source_is_url(where) ? open_url(s, ca) : open_folder(s);
     }
     if (err) {
         log_source_close(s);

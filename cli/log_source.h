@@ -7,6 +7,7 @@
 
 struct log_source;
 
+bool log_source_is_url(const char *where);
 /* `ca` is a file of certificates to trust instead of the system's, or NULL; a folder takes none. */
 enum bourn_err log_source_open(const char *where, const char *ca, struct log_source **out) BOURN_MUST_USE;
 void log_source_close(struct log_source *s); /* NULL is allowed */

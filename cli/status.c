@@ -28,6 +28,7 @@ static const struct line {
     {"refusals", "refusals since the start"},
     {"erased_rows_pending", "erased people still to sweep"},
     {"journal_free_bytes", "free in the journal, MiB"},
+    {"witnesses_asked", "a quorum of witnesses answered"},
     {"delay_s", "delay of new rules, seconds"},
 };
 #define LINES_N (sizeof lines / sizeof *lines)
@@ -39,7 +40,8 @@ static void put_line(struct buf *out, const char *words, struct json_value v)
     if (strstr(words, "MiB") && decimal_get(v.raw, &bytes))
         buf_printf(out, "%llu\n", (unsigned long long)(bytes >> 20));
     else if (strcmp(words, "disclosing") == 0)
-        buf_put_str(out, slice_is(v.raw, "true") ? "yes\n" : "no: the disk is full, nothing is disclosed\n");
+        buf_put_str(out, slice_is(v.raw, "true") ? "yes\n"
+                                                 : "no: the disk is full, or the witnesses do not answer\n");
     else
         cli_show(out, v);
 }

@@ -110,6 +110,7 @@
 #define IPC_MESSAGE_BYTES_MAX (32u << 20)
 #define SETTINGS_BYTES_MAX (16u << 10)         /* bourn.yaml */
 #define HISTORY_STATEMENT_AGE_S_MAX 900        /* a person's request for their history is good for so long */
+#define HISTORY_READINGS_MAX 8                 /* such requests of one person that are good at a time */
 #define HISTORY_PAGE_ROWS_MAX 64               /* rows in one page of it */
 #define HISTORY_PAGE_BYTES_MAX (256u << 10)    /* a page ends behind the row that reaches this … */
 #define HISTORY_PAGE_READ_BYTES_MAX (1u << 20) /* … or for which so many bytes of others' rows were read */
@@ -129,6 +130,7 @@
 #define WITNESS_LAG_S_DEFAULT 60 /* the quorum behind for longer: no disclosure */
 #define WITNESS_LAG_S_MIN 5      /* what the operator may set */
 #define WITNESS_LAG_S_MAX 86400
+#define WITNESS_ASK_MS_MAX 3000    /* a start waits so long for a quorum before the cell listens without it */
 #define WITNESS_POST_MS_MAX 10000  /* a witness answers in this time, or counts as silent */
 #define WITNESS_RETRY_MS_MIN 250   /* after a failure; doubled with each … */
 #define WITNESS_RETRY_MS_MAX 10000 /* … up to this */

@@ -15,6 +15,9 @@ static const char *check_entry(const struct entry *e, uint64_t has)
         return "a key that this kind needs is missing";
     if ((e->kind == ENTRY_GENESIS || e->kind == ENTRY_CONTINUED) && e->keys_n == 0)
         return e->kind == ENTRY_GENESIS ? "genesis without a key of the log" : "without a key of the log";
+    if (e->kind == ENTRY_EXPORTED && has & KEY_BIT(E_OPERATION) &&
+        (e->operation != OP_READ || has & KEY_BIT(E_COLLECTION)))
+        return "a person's own access that is neither a copy of records nor a reading of rows";
     if (has & KEY_BIT(E_COUNT)) {
         bool rows = has & KEY_BIT(E_ROOT);
         /* a search or an evidence request may have found nobody, and is counted all the same */

@@ -117,8 +117,8 @@ enum entry_key {
     E_PURPOSE = 7,
     E_COLLECTION = 8, /* name */
     E_DESTINATION = 9,
-    E_POLICY = 10, /* indices of the policy entries in force, ascending */
-    E_OPERATION = 11,
+    E_POLICY = 10,    /* indices of the policy entries in force, ascending */
+    E_OPERATION = 11, /* exported: read, and what the person took are rows of the ledger, no records */
     E_CODE = 12,
     E_NAME = 13, /* of party, collection, notice or pack */
     E_LEGAL_NAME = 14,
@@ -309,7 +309,7 @@ bool bundle_next(struct slice in, size_t *at, struct slice *entry);
 bool row_groups_next(struct slice in, size_t *at, struct slice *group);
 
 /* Evidence: what a replay opens. */
-enum evidence_kind { EVIDENCE_CONSENT = 1, EVIDENCE_KEY = 2, EVIDENCE_EXPORT = 3 };
+enum evidence_kind { EVIDENCE_CONSENT = 1, EVIDENCE_KEY = 2, EVIDENCE_EXPORT = 3, EVIDENCE_HISTORY = 4 };
 struct evidence {
     uint32_t kind;           /* enum evidence_kind */
     struct slice statement;  /* canonical JSON (RFC 8785) */

@@ -11,7 +11,7 @@
 
 enum { EV_KIND = 1, EV_STATEMENT, EV_SIGNATURE, EV_PUBLIC_KEY, EV_KEY_MAX = EV_PUBLIC_KEY };
 static const struct codec_field evidence_fields[EV_KEY_MAX + 1] = {
-    [EV_KIND] = FIELD(evidence, kind, CODEC_U32, EVIDENCE_CONSENT, EVIDENCE_EXPORT),
+    [EV_KIND] = FIELD(evidence, kind, CODEC_U32, EVIDENCE_CONSENT, EVIDENCE_HISTORY),
     [EV_STATEMENT] = FIELD(evidence, statement, CODEC_TEXT, 2, STATEMENT_BYTES_MAX),
     [EV_SIGNATURE] = FIELD(evidence, signature, CODEC_BYTES, 64, 64),
     [EV_PUBLIC_KEY] = FIELD(evidence, public_key, CODEC_KEY, 0, 0),

@@ -210,8 +210,8 @@ const struct entry_shape entry_shapes[ENTRY_KIND_MAX + 1] = {
                        .row_must = KEY_BIT(R_RECORDS)},
     [ENTRY_EXPORTED] = {.name = "exported",
                         .must = KEY_BIT(E_COUNT) | KEY_BIT(E_ROOT),
-                        .may = KEY_BIT(E_COLLECTION),
-                        .row_must = KEY_BIT(R_BASES) | KEY_BIT(R_KEY), /* and what check_row says */
+                        .may = KEY_BIT(E_COLLECTION) | KEY_BIT(E_OPERATION), /* not both: check_entry */
+                        .row_must = KEY_BIT(R_BASES) | KEY_BIT(R_KEY),       /* and what check_row says */
                         .row_may =
                             KEY_BIT(R_RECORDS) | KEY_BIT(R_EVIDENCE) | KEY_BIT(R_ISSUED) | KEY_BIT(R_COPY)},
     [ENTRY_RECEIVED] = {.name = "received"},

@@ -41,16 +41,10 @@ struct key_statement {
     uint8_t public_key[32];
     uint64_t time;
 };
-struct export_statement { /* asks for a copy of all that the cell holds about the person */
+struct own_statement { /* asks for what is the person's own: a copy of all records, or their history */
     struct slice origin;
     uint8_t label[16];
     uint8_t nonce[16]; /* record_id, as in a consent statement */
-    uint64_t issued;
-};
-
-struct history_statement { /* asks for every row about the person; may be shown again while it is good */
-    struct slice origin;
-    uint8_t label[16];
     uint64_t issued;
 };
 
@@ -65,13 +59,13 @@ enum bourn_err consent_statement_get(struct slice canonical, struct arena *a,
 void key_statement_put(struct buf *out, const struct key_statement *s);
 enum bourn_err key_statement_get(struct slice canonical, struct arena *a,
                                  struct key_statement *s) BOURN_MUST_USE;
-void export_statement_put(struct buf *out, const struct export_statement *s);
+void export_statement_put(struct buf *out, const struct own_statement *s);
 enum bourn_err export_statement_get(struct slice canonical, struct arena *a,
-                                    struct export_statement *s) BOURN_MUST_USE;
+                                    struct own_statement *s) BOURN_MUST_USE;
 
-void history_statement_put(struct buf *out, const struct history_statement *s);
+void history_statement_put(struct buf *out, const struct own_statement *s);
 enum bourn_err history_statement_get(struct slice canonical, struct arena *a,
-                                     struct history_statement *s) BOURN_MUST_USE;
+                                     struct own_statement *s) BOURN_MUST_USE;
 
 /* SHA-256 of the canonical bytes: what is signed. */
 void consent_digest(uint8_t out[32], struct slice canonical);

@@ -93,19 +93,20 @@ static const struct member key_members[] = {
     {.name = NULL},
 };
 static const struct member export_members[] = {
-    {"event_time", TIME, AT(export_statement, issued)},
-    {"origin", LINE, AT(export_statement, origin)},
-    {"pii_principal_id", HEX16, AT(export_statement, label)},
-    {"record_id", HEX16, AT(export_statement, nonce)},
+    {"event_time", TIME, AT(own_statement, issued)},
+    {"origin", LINE, AT(own_statement, origin)},
+    {"pii_principal_id", HEX16, AT(own_statement, label)},
+    {"record_id", HEX16, AT(own_statement, nonce)},
     {"request", SCHEMA, .schema = "a copy of all records about me"},
     {"schema_version", SCHEMA, .schema = "bourn-export/1"},
     {.name = NULL},
 };
 
 static const struct member history_members[] = {
-    {"event_time", TIME, AT(history_statement, issued)},
-    {"origin", LINE, AT(history_statement, origin)},
-    {"pii_principal_id", HEX16, AT(history_statement, label)},
+    {"event_time", TIME, AT(own_statement, issued)},
+    {"origin", LINE, AT(own_statement, origin)},
+    {"pii_principal_id", HEX16, AT(own_statement, label)},
+    {"record_id", HEX16, AT(own_statement, nonce)},
     {"request", SCHEMA, .schema = "every row of the ledger about me"},
     {"schema_version", SCHEMA, .schema = "bourn-history/1"},
     {.name = NULL},
@@ -384,24 +385,24 @@ enum bourn_err key_statement_get(struct slice canonical, struct arena *a, struct
     return get(canonical, a, key_members, s);
 }
 
-void export_statement_put(struct buf *out, const struct export_statement *s)
+void export_statement_put(struct buf *out, const struct own_statement *s)
 {
     put_members(out, export_members, (const uint8_t *)s);
 }
 
-enum bourn_err export_statement_get(struct slice canonical, struct arena *a, struct export_statement *s)
+enum bourn_err export_statement_get(struct slice canonical, struct arena *a, struct own_statement *s)
 {
-    *s = (struct export_statement){0};
+    *s = (struct own_statement){0};
     return get(canonical, a, export_members, s);
 }
 
-void history_statement_put(struct buf *out, const struct history_statement *s)
+void history_statement_put(struct buf *out, const struct own_statement *s)
 {
     put_members(out, history_members, (const uint8_t *)s);
 }
 
-enum bourn_err history_statement_get(struct slice canonical, struct arena *a, struct history_statement *s)
+enum bourn_err history_statement_get(struct slice canonical, struct arena *a, struct own_statement *s)
 {
-    *s = (struct history_statement){0};
+    *s = (struct own_statement){0};
     return get(canonical, a, history_members, s);
 }

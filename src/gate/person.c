@@ -247,7 +247,7 @@ static enum bourn_err apply_kind(const struct step *s)
     case ENTRY_EXPORTED:
         return live_key(p, s->r->key)
                    ? BOURN_OK
-                   : refuse(s, "C2", "a copy asked for by a key that is not a live one of this person");
+                   : refuse(s, "C2", "asked for by a key that is not a live one of this person");
     case ENTRY_ERASED:
         if (!row_has(s->r, R_COLLECTIONS))
             erase(s);

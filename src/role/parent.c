@@ -176,8 +176,8 @@ static bool start_roles(struct parent *p, const struct pairs *r, const char *lis
     if (!start_role(p, r, VAULT, cell) || !start_role(p, r, SIGNER, cell) || !await_ready(p, SIGNER) ||
         !await_ready(p, VAULT))
         return false;
-    if (urls[0] && (!start_role(p, r, RELAY, urls) || !await_ready(p, RELAY)))
-        return false;
+    if (urls[0] && (!start_role(p, r, RELAY, urls) || !await_ready(p, RELAY) || !await_ready(p, VAULT)))
+        return false; /* vault is ready once more when it has asked the witnesses, or waited long enough */
     return start_role(p, r, FRONT, listen_at) && (!p->options->tls_cert || send_certificate(p)) &&
            await_ready(p, FRONT);
 }

@@ -261,14 +261,23 @@ out:
     return err;
 }
 
-static enum bourn_err serve(struct vault_role *x, int control)
+/* `asking`: the parent waits, before it lets anybody in, for a quorum of the witnesses to have answered; but
+ * not for ever. */
+static enum bourn_err serve(struct vault_role *x, int control, bool asking)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     unsigned next_ms = 0;
     bool drain = false, more = false;
-    uint64_t due = 0;
+    uint64_t due = 0, patience = clock_ns(CLOCK_MONOTONIC) + WITNESS_ASK_MS_MAX * 1000000ull;
     while (!drain) {
         uint64_t now = clock_ns(CLOCK_MONOTONIC);
+        if (asking && (vault_asked(x->vault) || now >= patience)) {
+            asking = false;
+            if (!vault_asked(x->vault))
+                log_warning("no quorum of the witnesses has answered: nothing is disclosed or stored until "
+                            "one does; withdrawals and erasures go on");
+            TRY(role_ready(control, ""));
+        }
         if (now >= due) {
             TRY(vault_tick(x->vault, &next_ms));
             TRY(ring_kick(x->relay));
@@ -284,12 +293,13 @@ out:
     return err;
 }
 
-/* What the parent is told: the witnesses' URLs, for the relay. */
-static enum bourn_err ready(struct vault_role *x, int control)
+/* What the parent is told: the witnesses' URLs, for the relay. *asking: there are some. */
+static enum bourn_err ready(struct vault_role *x, int control, bool *asking)
 {
     struct buf line;
     buf_init(&line, 64u << 10);
     vault_relay_urls(x->vault, &line);
+    *asking = line.n > 0;
     for (size_t i = 0; i < line.n; i++)
         if (line.p[i] == '\n')
             line.p[i] = ' ';
@@ -327,13 +337,14 @@ int role_vault(const struct ring_fds *front, const struct ring_fds *signer, cons
                int control, const char *cell)
 {
     struct vault_role x = {0};
+    bool asking = false;
     log_init("vault", LOG_LEVEL_INFO);
     buf_init_secret(&x.message, IPC_MESSAGE_BYTES_MAX);
     enum bourn_err err = start(&x, front, signer, relay, cell);
     if (err == BOURN_OK)
-        err = ready(&x, control);
+        err = ready(&x, control, &asking);
     if (err == BOURN_OK)
-        err = serve(&x, control);
+        err = serve(&x, control, asking);
     if (err) {
         log_error("%s", err_text());
         _exit(70); /* fail closed: no tidy shutdown may touch what recovery will sort out */

@@ -575,7 +575,7 @@ enum bourn_err handle_status(struct vault *v, const struct request *r, const str
                (unsigned long long)v->refusals_counted,
                (unsigned long long)journal_free_bytes(v->journal, false),
                (unsigned long long)world_delay_s(v->world),
-               v->now_ms < v->full_until_ms || witnesses_late(v) ? "false" : "true",
+               v->now_ms < v->full_until_ms || witnesses_late(v) || !vault_asked(v) ? "false" : "true",
                (unsigned long long)store_count(v->store, STORE_SWEEP));
     witnesses_status(v, b);
     buf_put_str(b, "}");

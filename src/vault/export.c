@@ -17,7 +17,7 @@ enum { PROGRESS_BYTES = 32 };
 
 struct copy {
     struct signed_statement signed_by;
-    struct export_statement said;
+    struct own_statement said;
     uint8_t used[32];
     struct subject s;
     const struct person_key *key;
@@ -66,7 +66,7 @@ enum bourn_err export_forget(struct vault *v, const struct subject *s)
 /* What can be said of the statement without looking at anybody; false with the answer made. */
 static bool statement_ok(struct vault *v, struct slice body, struct copy *c, struct answer *a)
 {
-    const struct export_statement *x = &c->said;
+    const struct own_statement *x = &c->said;
     if (signed_statement_get(body, &v->arena, &c->signed_by) != BOURN_OK ||
         export_statement_get(c->signed_by.canonical, &v->arena, &c->said) != BOURN_OK) {
         answer_problem(a, 422, "statement_malformed", "%s", err_text());

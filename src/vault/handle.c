@@ -8,7 +8,8 @@ enum {
     NEEDS_TOKEN = 1,
     DISCLOSES = 2,
     RELIEVES = 4 /* withdrawals and erasures: may use reserved room */,
-    CHANGES = 8
+    CHANGES = 8,
+    SETTLES = 16 /* goes on though no witness was reached: what the operator can do about that */
 };
 
 struct operation_row {
@@ -59,7 +60,7 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_EXPORT] = {handle_export, DISCLOSES, 0},     /* the statement's signature is the credential */
     [REQ_RECEIPT] = {handle_receipt, NEEDS_TOKEN, 0}, /* whose entry it is decides */
     [REQ_PROOF] = {handle_proof, NEEDS_TOKEN, 0},
-    [REQ_HISTORY] = {handle_history, 0, 0}, /* the same; rows alone leave, which are the person's to see */
+    [REQ_HISTORY] = {handle_history, CHANGES, 0}, /* the same; its entry needs room, and no record leaves */
     [REQ_ADMIN_PARTY] = {handle_party, CHANGES, 0},
     [REQ_ADMIN_PARTY_END] = {handle_party_end, RELIEVES, 0},
     [REQ_ADMIN_PARTIES] = {handle_parties, 0, 0},
@@ -68,7 +69,7 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_ADMIN_NOTICE] = {handle_notice, CHANGES, 0},
     [REQ_ADMIN_PACK] = {handle_pack, CHANGES, 0},
     [REQ_ADMIN_SCRUB] = {handle_scrub, 0, 0},
-    [REQ_ADMIN_CONFIG] = {handle_config, CHANGES, 0},
+    [REQ_ADMIN_CONFIG] = {handle_config, CHANGES | SETTLES, 0},
 };
 
 enum bourn_err token_party(struct vault *v, struct slice token, const struct gate_party **out)
@@ -114,7 +115,8 @@ static bool ledger_keeps_up(struct vault *v, struct answer *a)
     struct worker_state ws;
     worker_state(v->worker, &ws);
     uint64_t since = ws.signed_ms > ws.waiting_since_ms ? ws.signed_ms : ws.waiting_since_ms;
-    bool late = ws.signed_size < v->batch_first && v->now_ms > since + CHECKPOINT_LATE_MS_MAX;
+    bool late =
+        vault_asked(v) && ws.signed_size < v->batch_first && v->now_ms > since + CHECKPOINT_LATE_MS_MAX;
     if (!ws.full && !late && ws.backlog_bytes <= LEDGER_BACKLOG_BYTES_MAX)
         return true;
     answer_problem(
@@ -137,6 +139,19 @@ static bool witnesses_keep_up(struct vault *v, struct answer *a)
     return false;
 }
 
+/* What is here may be an old backup: it is asked about before anything is disclosed that was withdrawn since,
+ * and before anything is stored that could not stay. False with the 503 made. */
+static bool witnesses_were_asked(struct vault *v, struct answer *a)
+{
+    if (vault_asked(v))
+        return true;
+    answer_problem(
+        a, 503, "witness_lag",
+        "no quorum of the witnesses has answered since the start: nothing is disclosed or stored until one "
+        "does; withdrawals and erasures go on; `bourn status` says which witness is silent");
+    return false;
+}
+
 /* Whether the cell can serve an operation of these flags now; false with the 503 made. */
 static bool can_serve(struct vault *v, unsigned flags, bool backwards, struct answer *a)
 {
@@ -155,7 +170,8 @@ static bool can_serve(struct vault *v, unsigned flags, bool backwards, struct an
         answer_problem(
             a, 503, "storage_full",
             "the cell has no room for its journal: nothing is disclosed or stored; free space on its volume");
-    return !full && (reserved || ledger_keeps_up(v, a)) && (!(flags & DISCLOSES) || witnesses_keep_up(v, a));
+    return !full && (reserved || flags & SETTLES || witnesses_were_asked(v, a)) &&
+           (reserved || ledger_keeps_up(v, a)) && (!(flags & DISCLOSES) || witnesses_keep_up(v, a));
 }
 
 /* Runs the handler, unless an Idempotency-Key says that it ran before. */

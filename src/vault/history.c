@@ -1,7 +1,6 @@
 /* One person's whole history: every row about them, newest first along the chain of `prev`, each with what
  * leads from it to one checkpoint. No token: the credential is a statement that a living key of the person
- * signed. Nobody else's row or label is in it. What leaves is public or the person's own layer of the ledger,
- * no record and no evidence, so it leaves no entry, as an auditor's reading of rows does not. */
+ * signed, and the first time it is shown is an entry (reading.c). Nobody else's row or label is in it. */
 #include "vault/internal.h"
 
 #include "base/text.h"
@@ -30,7 +29,7 @@ struct page {
 
 struct asking {
     struct signed_statement signed_by;
-    struct history_statement said;
+    struct own_statement said;
 };
 
 static bool statement_ok(struct vault *v, const struct request *r, struct asking *x, struct answer *a)
@@ -214,18 +213,26 @@ out:
     return err;
 }
 
-/* Once a checkpoint covers the first row. The person may have been erased while this waited. */
+/* Whether a checkpoint covers the first row, and the reading's entry as far as disclosures wait for that. */
+static bool may_leave(const struct vault *v, const struct answer *a, const struct worker_state *ws)
+{
+    return a->from < ws->signed_size && (!a->wait_signed || a->receipt < ws->signed_size) &&
+           (!a->wait_cosigned || a->receipt < witnesses_cosigned(v));
+}
+
+/* The person may have been erased while this waited. */
 static enum bourn_err history_page(struct vault *v, struct answer *a, bool *ready)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct worker_state ws;
     struct page *p;
     worker_state(v->worker, &ws);
-    *ready = a->from < ws.signed_size;
+    *ready = may_leave(v, a, &ws);
     if (!*ready)
         return BOURN_OK;
     a->later = NULL;
     if (prev_generation(v->prev, a->about) == PREV_ERASED) {
+        a->receipt = REPLY_NO_RECEIPT;
         refuse_asking(a);
         return BOURN_OK;
     }
@@ -257,6 +264,31 @@ out:
     return err;
 }
 
+/* Where the answer begins: with the newest row that there was when the statement was shown first, or further
+ * back at the cursor. */
+static enum bourn_err begin_page(struct vault *v, const struct request *r, const struct asking *x,
+                                 const struct asked *q, struct subject *s, struct answer *a)
+{
+    struct reading reading;
+    bool go;
+    enum bourn_err err = reading_take(v, s, q, &x->signed_by, &x->said, a, &reading, &go);
+    if (err || !go)
+        return err;
+    if (r->number > reading.before) {
+        no_such_page(a);
+        return BOURN_OK;
+    }
+    answer_json(a, 200);
+    answer_wait(v, a, 1, false);
+    a->receipt = reading.index;
+    a->about = s->number;
+    memcpy(a->label, s->person.label, 16);
+    a->from = r->number ? r->number : reading.before;
+    a->size = r->version;
+    a->later = history_page;
+    return BOURN_OK;
+}
+
 enum bourn_err handle_history(struct vault *v, const struct request *r, const struct gate_party *none,
                               struct answer *a)
 {
@@ -278,19 +310,12 @@ enum bourn_err handle_history(struct vault *v, const struct request *r, const st
         return BOURN_OK;
     }
     decide(v, q, &s.person);
-    if (r->number >= v->next_index) {
+    if (r->number > s.person.head)
         no_such_page(a);
-    } else if (q->out.verdict == GATE_ALLOW) {
-        answer_json(a, 200);
-        a->about = s.number;
-        memcpy(a->label, s.person.label, 16);
-        a->from = r->number ? r->number : s.person.head;
-        a->size = r->version;
-        a->later = history_page;
-        a->deadline_ms = v->now_ms + SIGNED_WAIT_MS_MAX;
-    } else {
+    else if (q->out.verdict == GATE_ALLOW)
+        err = begin_page(v, r, x, q, &s, a);
+    else
         answer_problem(a, 403, gate_code_name(q->out.code), "the gate refuses");
-    }
     subject_release(&s);
-    return BOURN_OK;
+    return err;
 }

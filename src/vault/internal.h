@@ -118,7 +118,7 @@ struct answer {
     struct release *release;    /* NULL: body is complete */
     bool wait_signed;           /* released once a checkpoint covers `receipt` … */
     bool wait_cosigned;         /* … and the quorum of witnesses has cosigned one that does */
-    answer_later *later;        /* or until this completes it; such an answer has no entry of its own */
+    answer_later *later;        /* or until this completes it, which then looks at those two itself */
     struct wish *wish;          /* its receipt, while that is signed */
     uint8_t label[16];          /* history: of the person, … */
     uint64_t about, from, size; /* … whose number is `about`; the first row, the tree that it is proved in */
@@ -393,6 +393,18 @@ enum bourn_err blind_drop(struct vault *v, struct slice blinds,
 /* export.c: forgets how far a person's copy has come; for erasure. */
 enum bourn_err export_forget(struct vault *v, const struct subject *s) BOURN_MUST_USE;
 
+/* reading.c: a person's look at their history. Finds the one that the statement began, or begins it with its
+ * entry; *go false with the problem made. `before`: the row that it begins with, the newest one then. */
+struct reading {
+    uint64_t index, before, issued;
+};
+struct signed_statement;
+struct own_statement;
+enum bourn_err reading_take(struct vault *v, struct subject *s, const struct asked *q,
+                            const struct signed_statement *by, const struct own_statement *said,
+                            struct answer *a, struct reading *out, bool *go) BOURN_MUST_USE;
+enum bourn_err reading_forget(struct vault *v, const struct subject *s) BOURN_MUST_USE; /* for erasure */
+
 /* receipt.c: what proofs are made of. The published checkpoint: `note` holds it, and *cp borrows from that.
  */
 struct merkle_checkpoint;
@@ -501,6 +513,8 @@ enum bourn_err erase_rows(struct vault *v, const struct subject *s) BOURN_MUST_U
 #define RESTORED_PUBLISHED "ledger/checkpoint"
 #define RESTORED_SEEN "state/seen"
 struct merkle_vkey;
+/* Of what somebody has seen signed, `here` entries are here. */
+enum bourn_err restored_shorter(const char *what, uint64_t size, uint64_t here) BOURN_MUST_USE;
 enum bourn_err restored_check(struct vault *v, uint64_t files_size, uint64_t low) BOURN_MUST_USE;
 /* Size and root of a checkpoint in the cell's folder that this key signed; size 0 if there is none. */
 enum bourn_err restored_checkpoint(struct io_dir *cell, const char *path, const struct merkle_vkey *key,
@@ -527,7 +541,10 @@ enum bourn_err worker_new(struct io_dir *cell, const char *origin, struct worker
                           uint64_t *files_sequence, uint64_t *files_size) BOURN_MUST_USE;
 /* During recovery, before it runs: append and flush in the caller's thread. */
 enum bourn_err worker_catch_up(struct worker *w, struct slice entries, uint64_t sequence) BOURN_MUST_USE;
-enum bourn_err worker_run(struct worker *w, const struct vault_signer *s) BOURN_MUST_USE;
+/* `held`: the head that the signer keeps is published again, and nothing else is signed until worker_let_go.
+ */
+enum bourn_err worker_run(struct worker *w, const struct vault_signer *s, bool held) BOURN_MUST_USE;
+void worker_let_go(struct worker *w);
 /* The entries of one frame, the first at index `first`. Aborts out of memory. */
 void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_t sequence, bool urgent);
 struct merkle_hash;

@@ -114,7 +114,7 @@ enum bourn_err handle_metrics(struct vault *v, const struct request *r, const st
     one(b, "erased_rows_pending", "gauge", "People erased whose sealed records are still to be deleted.",
         store_count(v->store, STORE_SWEEP));
     one(b, "disclosing", "gauge", "1 while the cell has room to disclose and store, and witnesses keep up.",
-        v->now_ms >= v->full_until_ms && !witnesses_late(v));
+        v->now_ms >= v->full_until_ms && !witnesses_late(v) && vault_asked(v));
     witnesses_metrics(v, b);
     a->status = 200;
     a->code = "";

@@ -319,7 +319,8 @@ enum bourn_err vault_open(const char *path, int lock_fd, vault_answer answer, vo
 
 enum bourn_err vault_start(struct vault *v, const struct vault_signer *signer)
 {
-    return worker_run(v->worker, signer);
+    witnesses_begin(v);
+    return worker_run(v->worker, signer, !vault_asked(v));
 }
 
 int vault_wait_fd(const struct vault *v)
@@ -387,16 +388,18 @@ static enum bourn_err still_waits(struct vault *v, struct answer *a, const struc
                                   uint64_t cosigned, bool *ready)
 {
     bool late = v->now_ms >= a->deadline_ms;
+    bool cosignature = a->wait_cosigned && a->receipt >= cosigned;
     if (a->later) {
         enum bourn_err err = answer_complete(v, a, ready);
         if (err == BOURN_OK && !*ready && late) {
             answer_withhold(a);
-            answer_problem(a, 503, "checkpoint_late", "the ledger's signer is late: try again");
+            answer_problem(a, 503, cosignature ? "cosignature_late" : "checkpoint_late",
+                           "the %s late: try again",
+                           cosignature ? "witnesses' cosignature is" : "ledger's signer is");
             *ready = true;
         }
         return err;
     }
-    bool cosignature = a->wait_cosigned && a->receipt >= cosigned;
     bool covered = a->receipt < ws->signed_size && !cosignature;
     *ready = covered || late;
     if (!covered && late) { /* logged, but never released: the ledger says more than happened */
@@ -443,7 +446,8 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
     uint64_t wall = clock_wall_s();
     v->now = wall > v->last_time ? wall : v->last_time;
     v->now_ms = clock_mono_ms();
-    bool room = journal_free_bytes(v->journal, false) >= BATCH_BYTES_MAX && v->now_ms >= v->full_until_ms;
+    bool room = vault_asked(v) && journal_free_bytes(v->journal, false) >= BATCH_BYTES_MAX &&
+                v->now_ms >= v->full_until_ms;
     if (room) {
         TRY(refusals_flush(v, false));
         TRY(expire(v));

@@ -274,6 +274,7 @@ enum bourn_err erase_rows(struct vault *v, const struct subject *s)
     }
     TRY(batch_del(v, STORE_PERSON, slice_of(number, 8)));
     TRY(export_forget(v, s));
+    TRY(reading_forget(v, s));
     TRY(batch_put(v, STORE_SWEEP, slice_of(number, 8), slice_of(NULL, 0)));
     buf_put(&v->erased, number, 8);
     err = buf_check(&v->erased);

@@ -42,12 +42,12 @@ static enum bourn_err entries_here(struct vault *v, uint64_t files_size, uint64_
     return err;
 }
 
-static enum bourn_err shorter(const char *what, uint64_t size, uint64_t here)
+enum bourn_err restored_shorter(const char *what, uint64_t size, uint64_t here)
 {
     return err_set(
         BOURN_E_CORRUPT,
         "%s says that %llu entries were signed, but only %llu are here: an old backup was put back. "
-        "Nothing was changed. " RESTORED_GO_ON,
+        "Nothing new was signed. " RESTORED_GO_ON,
         what, (unsigned long long)size, (unsigned long long)here);
 }
 
@@ -71,9 +71,9 @@ enum bourn_err restored_check(struct vault *v, uint64_t files_size, uint64_t low
         err = ledger_head_read(f, &head, &generation);
     if (err && err != BOURN_E_NOT_FOUND)
         goto out;
-    err = seen > here        ? shorter("a checkpoint from elsewhere (--head)", seen, here)
-          : head.size > here ? shorter("signer/head", head.size, here)
-          : published > here ? shorter("ledger/checkpoint", published, here)
+    err = seen > here        ? restored_shorter("a checkpoint from elsewhere (--head)", seen, here)
+          : head.size > here ? restored_shorter("signer/head", head.size, here)
+          : published > here ? restored_shorter("ledger/checkpoint", published, here)
                              : BOURN_OK;
 out:
     io_close(f);

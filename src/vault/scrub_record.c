@@ -283,27 +283,28 @@ enum bourn_err scrub_gone(struct vault *v, struct scrub *s, const struct entry *
  * ------------------------------------------------------------------------------------------------------- */
 
 /* What keeps a statement from being used again. */
-static enum bourn_err used_row(struct vault *v, struct scrub *s, uint32_t kind, struct slice evidence,
+static enum bourn_err used_row(struct vault *v, struct scrub *s, const struct entry *e, struct slice evidence,
                                uint64_t index, bool *good)
 {
     struct evidence ev;
     struct consent_statement *consent = arena_alloc(&s->arena, sizeof *consent);
-    struct export_statement export;
-    const uint8_t *nonce = export.nonce;
+    struct own_statement own;
+    const uint8_t *nonce = own.nonce;
     struct slice value;
     uint8_t used[32];
-    *good = kind == ENTRY_KEY;
+    *good = e->kind == ENTRY_KEY;
     if (*good)
         return BOURN_OK;
     if (!consent)
         return err_set(BOURN_E_MEMORY, "out of memory for scrub");
     if (evidence_decode(evidence, &ev) != BOURN_OK)
         return BOURN_OK;
-    if (kind == ENTRY_CONSENT) {
+    if (e->kind == ENTRY_CONSENT) {
         if (consent_statement_get(ev.statement, &s->arena, consent) != BOURN_OK)
             return BOURN_OK;
         nonce = consent->nonce;
-    } else if (export_statement_get(ev.statement, &s->arena, &export) != BOURN_OK) {
+    } else if ((entry_has(e, E_OPERATION) ? history_statement_get : export_statement_get)(
+                   ev.statement, &s->arena, &own) != BOURN_OK) {
         return BOURN_OK;
     }
     struct slice parts[] = {slice_str("bourn statement used\n"), slice_of(nonce, 16)};
@@ -350,7 +351,7 @@ enum bourn_err scrub_evidence(struct vault *v, struct scrub *s, const struct ent
             err = scrub_person_found(p, &f);
         f.damage = SCRUB_USED;
         if (err == BOURN_OK && good)
-            err = used_row(v, s, e->kind, buf_slice(&evidence), index, &good);
+            err = used_row(v, s, e, buf_slice(&evidence), index, &good);
         if (err == BOURN_OK && good && e->kind == ENTRY_CONSENT)
             err = consented_rows(v, s, row, &good);
         if (err == BOURN_OK && !good)

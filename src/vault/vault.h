@@ -94,7 +94,13 @@ enum bourn_err vault_posted(struct vault *v, uint32_t witness, uint32_t status,
 /* Appends a line for each URL that the policy in force posts to. */
 void vault_relay_urls(const struct vault *v, struct buf *out);
 
-/* Starts the worker thread (after the sandbox is entered). */
+/* At its start a cell with witnesses asks them before it signs anything new: a quorum has to cosign the head
+ * that the signer keeps. Until then nothing is disclosed or stored; withdrawals and erasures go on. False:
+ * not yet. Where a quorum says that it has seen more, or another history, vault_posted fails: the cell is an
+ * old backup. */
+bool vault_asked(const struct vault *v);
+
+/* Starts the worker thread (after the sandbox is entered, and vault_use_relay). */
 enum bourn_err vault_start(struct vault *v, const struct vault_signer *signer) BOURN_MUST_USE;
 
 #endif

@@ -61,11 +61,47 @@ out:
     return err;
 }
 
+/* --- at the start
+ * A restored backup of everything, the signer's head included, knows nothing of what was signed since. The
+ * witnesses do. A cosignature says: at this time I had seen no larger tree of this log; so a quorum of them
+ * on the head that the signer keeps is what lets the cell sign on. The size in a 409 is nobody's signature,
+ * and is believed only where it could have been one: where those who say so are a quorum by themselves. Fewer
+ * of them stop nothing, as fewer cosignatures prove nothing. */
+
+static void let_go(struct vault *v)
+{
+    v->witnesses->unasked = false;
+    worker_let_go(v->worker);
+}
+
+/* Refused, if a quorum says that it has seen another history than this one. */
+static enum bourn_err check_claims(const struct vault *v)
+{
+    const struct witnesses *w = v->witnesses;
+    uint64_t who = 0, least = UINT64_MAX;
+    for (size_t i = 0; i < w->policy->witnesses_n; i++) {
+        uint64_t size = w->of[i].claims;
+        who |= (uint64_t)(size != 0) << i;
+        least = size && size < least ? size : least;
+    }
+    if (!who || !merkle_policy_met(w->policy, who))
+        return BOURN_OK;
+    if (least > v->next_index)
+        return restored_shorter("a quorum of the witnesses", least, v->next_index);
+    return err_set(BOURN_E_CORRUPT,
+                   "a quorum of the witnesses has seen another history of this log, of %llu entries or more, "
+                   "where the signer knows of %llu: an old backup was put back. Nothing new was "
+                   "signed. " RESTORED_GO_ON,
+                   (unsigned long long)least, (unsigned long long)w->published);
+}
+
 enum bourn_err witnesses_turn(struct vault *v)
 {
     enum bourn_err err = BOURN_OK;
     struct witnesses *w = v->witnesses;
     struct worker_state ws;
+    if (w->unasked && (w->met || !witnesses_wanted(w))) /* or the operator took the policy away */
+        let_go(v);
     if (!w->policy)
         return BOURN_OK;
     worker_state(v->worker, &ws);
@@ -102,6 +138,8 @@ static void told(struct vault *v, size_t i, enum outcome outcome, const char *wh
     else if (news)
         log_warning("the witness %s does not cosign: %s", name, what);
     o->outcome = outcome;
+    if (outcome != FORKED)
+        o->claims = 0;
     if (outcome == COSIGNED) {
         o->failures = 0;
         return;
@@ -211,9 +249,10 @@ static void take_size(struct vault *v, size_t i, struct slice body)
         told(v, i, REFUSED, "its 409 names no size");
     else if (size == o->known)
         told(v, i, REFUSED, "its 409 names the size that was sent");
-    else if (size > v->witnesses->published)
+    else if (size > v->witnesses->published) {
+        o->claims = size;
         told(v, i, FORKED, "it has cosigned more entries than this log ever signed");
-    else
+    } else
         o->known = size; /* and again: at once, or when a checkpoint of that size is at hand */
 }
 
@@ -237,6 +276,7 @@ enum bourn_err vault_posted(struct vault *v, uint32_t i, uint32_t status, struct
         take_size(v, i, body);
         break;
     case 422:
+        w->of[i].claims = size;
         told(v, i, FORKED, "it answers 422");
         break;
     case 0:
@@ -245,5 +285,7 @@ enum bourn_err vault_posted(struct vault *v, uint32_t i, uint32_t status, struct
     default:
         told(v, i, REFUSED, what);
     }
+    if (!err && w->unasked)
+        err = check_claims(v);
     return err ? err : witnesses_turn(v);
 }

@@ -24,6 +24,8 @@ void witnesses_free(struct witnesses *w);
 enum bourn_err witnesses_configure(struct vault *v) BOURN_MUST_USE;
 enum release_level witnesses_release(const struct vault *v, bool transfer);
 
+/* Before the worker runs: from now on, until a quorum has cosigned the head, vault_asked is false. */
+void witnesses_begin(struct vault *v);
 /* A checkpoint was published, or time went by: posts what is due. */
 enum bourn_err witnesses_turn(struct vault *v) BOURN_MUST_USE;
 /* The same now and then, while no batch is open; also logs what the quorum signed, once it is time. */

@@ -13,8 +13,9 @@ struct one {             /* a witness, in the policy's order */
     uint64_t due_ms;     /* not before */
     unsigned failures;   /* in a row */
     enum outcome outcome;
-    char said[96]; /* what was logged of it */
-    bool at_hand;  /* has cosigned the checkpoint at hand */
+    char said[96];   /* what was logged of it */
+    bool at_hand;    /* has cosigned the checkpoint at hand */
+    uint64_t claims; /* the size of another history, as it says; 0: it says none */
 };
 struct witnesses {
     struct merkle_policy *policy; /* NULL: none */
@@ -27,6 +28,7 @@ struct witnesses {
     struct buf lines; /* … and the cosignatures on it, in the order in which they came */
     uint64_t size;    /* its size; 0: none */
     bool met;         /* the quorum has cosigned it */
+    bool unasked;     /* since the start no quorum has cosigned anything: nothing new is signed */
     uint64_t cosigned_size,
         cosigned_ms;         /* of the last that the quorum cosigned; when, or since it is waited for */
     uint64_t newest;         /* time of the latest cosignature on it */
@@ -35,5 +37,7 @@ struct witnesses {
     uint64_t witnessed_size; /* entries that end with it */
     struct buf scratch;
 };
+
+bool witnesses_wanted(const struct witnesses *w); /* the policy asks for a quorum */
 
 #endif

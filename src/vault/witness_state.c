@@ -92,20 +92,20 @@ enum release_level witnesses_release(const struct vault *v, bool transfer)
     return transfer ? v->witnesses->transfer : v->witnesses->home;
 }
 
-static bool wanted(const struct witnesses *w)
+bool witnesses_wanted(const struct witnesses *w)
 {
     return w->policy && w->policy->quorum != MERKLE_POLICY_NONE;
 }
 
 uint64_t witnesses_cosigned(const struct vault *v)
 {
-    return wanted(v->witnesses) ? v->witnesses->cosigned_size : UINT64_MAX;
+    return witnesses_wanted(v->witnesses) ? v->witnesses->cosigned_size : UINT64_MAX;
 }
 
 uint64_t witnesses_lag_ms(const struct vault *v)
 {
     const struct witnesses *w = v->witnesses;
-    if (!wanted(w) || w->published <= w->cosigned_size)
+    if (!witnesses_wanted(w) || w->published <= w->cosigned_size)
         return 0;
     uint64_t now = clock_mono_ms();
     return now > w->cosigned_ms ? now - w->cosigned_ms : 0;
@@ -114,6 +114,16 @@ uint64_t witnesses_lag_ms(const struct vault *v)
 bool witnesses_late(const struct vault *v)
 {
     return witnesses_lag_ms(v) > v->witnesses->lag_max_ms;
+}
+
+void witnesses_begin(struct vault *v)
+{
+    v->witnesses->unasked = witnesses_wanted(v->witnesses) && v->relay.post;
+}
+
+bool vault_asked(const struct vault *v)
+{
+    return !v->witnesses->unasked;
 }
 
 void vault_use_relay(struct vault *v, const struct vault_relay *relay)
@@ -136,8 +146,9 @@ void witnesses_status(const struct vault *v, struct buf *out)
     const struct witnesses *w = v->witnesses;
     if (!w->policy)
         return;
-    buf_printf(out, ",\"cosigned\":%llu,\"witness_lag_s\":%llu,\"witnesses\":[",
-               (unsigned long long)w->cosigned_size, (unsigned long long)(witnesses_lag_ms(v) / 1000));
+    buf_printf(out, ",\"witnesses_asked\":%s,\"cosigned\":%llu,\"witness_lag_s\":%llu,\"witnesses\":[",
+               vault_asked(v) ? "true" : "false", (unsigned long long)w->cosigned_size,
+               (unsigned long long)(witnesses_lag_ms(v) / 1000));
     for (size_t i = 0; i < w->policy->witnesses_n; i++) {
         static const char *const words[] = {"not asked yet", "cosigns", "silent", "refuses",
                                             "saw another history"};

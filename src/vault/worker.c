@@ -3,7 +3,8 @@
  * mutex.
  *
  * Invariants: (1) only entries that the journal holds are pushed here; (2) the mark is written after the
- * files are synced; (3) the signer is asked only for sizes up to the mark. */
+ * files are synced; (3) the signer is asked only for sizes up to the mark, and while `held` for no other than
+ * the one that it signed last. */
 #include "vault/internal.h"
 
 #include "base/clock.h"
@@ -45,6 +46,7 @@ struct worker {
     struct buf note;     /* the last checkpoint, as the signer signed it */
     struct buf cosigned; /* the same with cosignatures, to be published; empty: nothing new */
     bool urgent, stop;
+    bool held; /* nothing new is signed: files go on, checkpoints wait */
     struct worker_state state;
     char why[512]; /* it failed */
 };
@@ -184,18 +186,22 @@ static enum bourn_err check_others(struct worker *w)
 
 /* *head is the size that the signer signed last. It moves with the signature, though the note may not get
  * out. `first`: since the start; what was published before may have cosignatures already. */
-static enum bourn_err publish(struct worker *w, uint64_t *head, bool first)
+static enum bourn_err publish(struct worker *w, uint64_t size, uint64_t *head, bool first)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct merkle_hash root, proof[MERKLE_PROOF_MAX];
-    uint64_t size = ledger_size(w->ledger);
     uint8_t signature[CRYPTO_SIGNATURE_BYTES];
     size_t n = 0;
     struct buf note;
     buf_init(&note, 4096);
     TRY(check_others(w));
-    ledger_root(w->ledger, &root);
-    TRY(ledger_consistency(w->ledger, *head, proof, &n));
+    bool newest = size == ledger_size(w->ledger); /* else the head again, which needs no proof */
+    if (newest)
+        ledger_root(w->ledger, &root);
+    else
+        TRY(ledger_root_at(w->ledger, size, &root));
+    if (newest)
+        TRY(ledger_consistency(w->ledger, *head, proof, &n));
     TRY(w->signer.sign(w->signer.ctx, size, root.b, proof[0].b, n, signature));
     *head = size;
     merkle_checkpoint_body(&note, slice_str(w->key.name), size, &root);
@@ -210,7 +216,7 @@ static enum bourn_err publish(struct worker *w, uint64_t *head, bool first)
     w->state.served_size = size; /* before its checkpoint can be read */
     pthread_mutex_unlock(&w->mutex);
     if (!first || !is_published(w, buf_slice(&note)))
-        TRY(ledger_publish(w->ledger, buf_slice(&note)));
+        TRY((newest ? ledger_publish : ledger_republish)(w->ledger, buf_slice(&note)));
     pthread_mutex_lock(&w->mutex);
     buf_clear(&w->note);
     buf_put_slice(&w->note, buf_slice(&note));
@@ -402,6 +408,12 @@ enum bourn_err worker_receipt(struct worker *w, uint64_t index, const struct mer
     return err;
 }
 
+/* What the files hold and no checkpoint says yet, though it may. The mutex is held. */
+static bool owed(const struct worker *w, uint64_t head)
+{
+    return !w->held && w->state.files_size > head;
+}
+
 /* Waits until there is work and it is due: at once if urgent or only cosignatures came, else
  * CHECKPOINT_INTERVAL_MS / 2 after the last checkpoint; a second after a full disk. Takes the queue, unless
  * what was taken before is not through yet. False when told to stop and nothing is left. Receipts are signed
@@ -415,7 +427,7 @@ static bool take(struct worker *w, uint64_t last_ms, bool retry, uint64_t head, 
         if (desk_waiting(w->desk) && (*err = serve_desk(w, head)) != BOURN_OK)
             break;
         uint64_t now = clock_mono_ms();
-        bool work = w->queue.n || retry;
+        bool work = w->queue.n || retry || owed(w, head);
         if (w->stop || w->cosigned.n || (work && (now >= due || (w->urgent && !retry))))
             break;
         if (work) {
@@ -425,7 +437,7 @@ static bool take(struct worker *w, uint64_t last_ms, bool retry, uint64_t head, 
             pthread_cond_wait(&w->wake, &w->mutex);
         }
     }
-    bool go = *err == BOURN_OK && (w->queue.n || retry || w->cosigned.n);
+    bool go = *err == BOURN_OK && (w->queue.n || retry || w->cosigned.n || owed(w, head));
     *due_now = w->stop || clock_mono_ms() >= due || (w->urgent && !retry);
     if (w->batch.n == 0 && *due_now) {
         struct buf empty = w->batch; /* swap: both keep their memory */
@@ -437,6 +449,14 @@ static bool take(struct worker *w, uint64_t last_ms, bool retry, uint64_t head, 
     return go;
 }
 
+static bool may_sign(struct worker *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    bool held = w->held;
+    pthread_mutex_unlock(&w->mutex);
+    return !held;
+}
+
 static void *run(void *arg)
 {
     struct worker *w = arg;
@@ -445,14 +465,15 @@ static void *run(void *arg)
     enum bourn_err err = BOURN_OK;
     while (take(w, last_ms, retry, head, &due_now, &err)) {
         err = publish_cosigned(w);
-        if (err == BOURN_OK && !(due_now && (w->batch.n || retry)))
+        bool sign = may_sign(w);
+        if (err == BOURN_OK && !(due_now && (w->batch.n || retry || (sign && ledger_size(w->ledger) > head))))
             continue;
         if (err == BOURN_OK)
             err = append_batch(w);
-        if (err == BOURN_OK)
+        if (err == BOURN_OK && w->unflushed)
             err = flush(w);
-        if (err == BOURN_OK)
-            err = publish(w, &head, false);
+        if (err == BOURN_OK && sign && (retry || ledger_size(w->ledger) > head))
+            err = publish(w, ledger_size(w->ledger), &head, false);
         last_ms = clock_mono_ms();
         retry = err == BOURN_E_FULL;
         if (retry) {
@@ -473,7 +494,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
+enum bourn_err worker_run(struct worker *w, const struct vault_signer *s, bool held)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     uint64_t size;
@@ -483,8 +504,9 @@ enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
     TRY(flush(w));
     TRY(check_on_log(w, "signer/head", size, root));
     TRY(check_others(w));
-    if (ledger_size(w->ledger))
-        TRY(publish(w, &size, true));
+    w->held = held;
+    if (ledger_size(w->ledger)) /* where nothing was ever signed there is nothing to ask witnesses with */
+        TRY(publish(w, held && size ? size : ledger_size(w->ledger), &size, true));
     if (pthread_create(&w->thread, NULL, run, w) != 0) {
         err = err_set(BOURN_E_UNAVAILABLE, "the ledger worker's thread could not be started");
         goto out;
@@ -493,6 +515,14 @@ enum bourn_err worker_run(struct worker *w, const struct vault_signer *s)
     err = BOURN_OK;
 out:
     return err;
+}
+
+void worker_let_go(struct worker *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->held = false;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mutex);
 }
 
 void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_t sequence, bool urgent)

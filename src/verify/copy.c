@@ -1,6 +1,7 @@
-/* A person's own copy: the pages of one go on from one another, in the order of collections and ids, each in
- * time; no record stands in it twice, and none that lives is left out on the way. Where a copy ends is not
- * held against the cell: whoever takes it may hang up. */
+/* What people take for themselves. A look at their history takes no record out. A copy: the pages of one go
+ * on from one another, in the order of collections and ids, each in time; no record stands in it twice, and
+ * none that lives is left out on the way. Where a copy ends is not held against the cell: whoever takes it
+ * may hang up. */
 #include "verify/internal.h"
 
 static uint64_t index_of(const struct replay *v, struct slice collection)
@@ -39,6 +40,17 @@ static uint64_t living(const struct replay *v, const struct subject *s, const st
                                 v->entry->time);
     }
     return n;
+}
+
+void reading_check(struct replay *v, const struct row *r)
+{
+    uint64_t time = v->entry->time;
+    v->rep->readings++;
+    if (row_has(r, R_RECORDS) || row_has(r, R_COPY))
+        finding(v, CLAUSE_C3, "the person asked for rows of the ledger, and it names %s",
+                row_has(r, R_COPY) ? "a copy" : "records");
+    else if (r->issued > time + KEY_STATEMENT_SKEW_S_MAX || r->issued + HISTORY_STATEMENT_AGE_S_MAX < time)
+        finding(v, CLAUSE_C3, "the history was asked for at another time");
 }
 
 enum bourn_err copy_check(struct replay *v, const struct row *r, struct subject *s)

@@ -230,7 +230,9 @@ void decide_packs(struct replay *v);
 /* The gate would open evidence of a person for this party and purpose. */
 bool decide_evidence(struct replay *v, uint64_t party, struct slice purpose);
 
-/* copy.c: a page of a person's own copy, before its records are looked at one by one. */
+/* copy.c: a person's look at their history; a page of their own copy, before its records are looked at one by
+ * one. */
+void reading_check(struct replay *v, const struct row *r);
 enum bourn_err copy_check(struct replay *v, const struct row *r, struct subject *s) BOURN_MUST_USE;
 
 /* continued.c: before each entry is taken; and at the end, whose log it is, and what it owes to the old one.

@@ -83,6 +83,8 @@ static void put_coverage(struct buf *out, const struct verify_report *r)
         if (r->copies_by_voucher[g])
             buf_printf(out, "             by a key vouched for by %s: %llu\n", vouchers[g],
                        ull(r->copies_by_voucher[g]));
+    if (r->readings)
+        buf_printf(out, "histories    %llu that people asked for themselves\n", ull(r->readings));
     if (r->by_grade[3])
         buf_put_str(out, "             an operator's word cannot be told from a false one\n");
     if (r->evidence_given)
@@ -197,10 +199,11 @@ static void json_coverage(struct buf *out, const struct verify_report *r)
     buf_printf(out, "},\"own_copies\":{\"total\":%llu,\"by_voucher\":{", ull(r->copies));
     for (unsigned g = 1; g < 5; g++)
         buf_printf(out, "%s\"%s\":%llu", g > 1 ? "," : "", vouchers[g], ull(r->copies_by_voucher[g]));
-    buf_printf(
-        out,
-        "}},\"evidence\":{\"opened\":%llu,\"erased\":%llu,\"refused\":%llu,\"withheld\":%llu},\"packs\":[",
-        ull(r->evidence_opened), ull(r->evidence_erased), ull(r->evidence_refused), ull(r->evidence_missing));
+    buf_printf(out,
+               "}},\"own_histories\":%llu,\"evidence\":{\"opened\":%llu,\"erased\":%llu,\"refused\":%llu,"
+               "\"withheld\":%llu},\"packs\":[",
+               ull(r->readings), ull(r->evidence_opened), ull(r->evidence_erased), ull(r->evidence_refused),
+               ull(r->evidence_missing));
     for (size_t i = 0; i < r->packs_n; i++) {
         const struct verify_pack *p = &r->pack[i];
         buf_printf(out, "%s{\"name\":", i ? "," : "");

@@ -155,7 +155,10 @@ static enum bourn_err check_row(struct replay *v, const struct row *r, struct su
         break;
     case ENTRY_EXPORTED:
         decide_row(v, r, s);
-        err = copy_check(v, r, s);
+        if (entry_has(e, E_OPERATION))
+            reading_check(v, r);
+        else
+            err = copy_check(v, r, s);
         err = err == BOURN_OK ? check_records(v, r, s) : err;
         break;
     case ENTRY_EXPIRED:

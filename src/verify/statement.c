@@ -144,26 +144,27 @@ static enum bourn_err check_key(struct replay *v, const struct row *r, struct su
     return err;
 }
 
-static enum bourn_err check_export(struct replay *v, const struct row *r, struct subject *s,
-                                   const struct evidence *e)
+/* A copy of all records, or the history. */
+static enum bourn_err check_own(struct replay *v, const struct row *r, struct subject *s,
+                                const struct evidence *e)
 {
-    struct export_statement x;
+    struct own_statement x;
     const struct person_key *k = person_key(&s->person, r->key);
-    enum bourn_err err = export_statement_get(e->statement, &v->row_arena, &x);
+    enum bourn_err err = (e->kind == EVIDENCE_HISTORY ? history_statement_get : export_statement_get)(
+        e->statement, &v->row_arena, &x);
     if (err == BOURN_E_MEMORY)
         return err;
     if (err != BOURN_OK) {
-        finding(v, CLAUSE_C3, "the request for a copy is malformed: %s", err_text());
+        finding(v, CLAUSE_C3, "the request is malformed: %s", err_text());
         return BOURN_OK;
     }
     if (k && k->known && !slice_eq(e->public_key, slice_of(k->public_key, 32)))
-        finding(v, CLAUSE_C2, "the copy was asked for by another key than key %llu",
-                (unsigned long long)r->key);
-    crew_check_signature(v, CLAUSE_C2, "the person did not ask for this copy", e);
+        finding(v, CLAUSE_C2, "it was asked for by another key than key %llu", (unsigned long long)r->key);
+    crew_check_signature(v, CLAUSE_C2, "the person did not ask for this", e);
     if (!slice_eq(x.origin, world_origin(v->world)))
-        finding(v, CLAUSE_C3, "the copy was asked for at another cell");
+        finding(v, CLAUSE_C3, "it was asked for at another cell");
     if (memcmp(x.label, r->label, 16) != 0)
-        finding(v, CLAUSE_C3, "the copy was asked for by another person");
+        finding(v, CLAUSE_C3, "it was asked for by another person");
     if (x.issued != r->issued)
         finding(v, CLAUSE_C3, "the time of the request differs from that of the statement");
     bool fresh;
@@ -181,7 +182,7 @@ static const struct {
 } kinds[ENTRY_KIND_MAX + 1] = {
     [ENTRY_KEY] = {EVIDENCE_KEY, CLAUSE_C2, check_key},
     [ENTRY_CONSENT] = {EVIDENCE_CONSENT, CLAUSE_S3, check_consent},
-    [ENTRY_EXPORTED] = {EVIDENCE_EXPORT, CLAUSE_C2, check_export},
+    [ENTRY_EXPORTED] = {EVIDENCE_EXPORT, CLAUSE_C2, check_own},
 };
 
 static enum bourn_err check_opened(struct replay *v, const struct row *r, struct subject *s,
@@ -195,7 +196,9 @@ static enum bourn_err check_opened(struct replay *v, const struct row *r, struct
     crypto_hmac(mac, slice_of(o->salt, 32), (struct slice[]){slice_str(EVIDENCE_DOMAIN), o->evidence}, 2);
     if (memcmp(mac, r->evidence, 32) != 0)
         finding(v, kinds[kind].doubt, "the evidence is not what the row commits to");
-    if (evidence_decode(o->evidence, &e) != BOURN_OK || e.kind != kinds[kind].evidence) {
+    uint32_t wanted =
+        kind == ENTRY_EXPORTED && entry_has(v->entry, E_OPERATION) ? EVIDENCE_HISTORY : kinds[kind].evidence;
+    if (evidence_decode(o->evidence, &e) != BOURN_OK || e.kind != wanted) {
         finding(v, kinds[kind].doubt, "the evidence is malformed");
         return BOURN_OK;
     }

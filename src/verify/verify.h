@@ -85,6 +85,7 @@ struct verify_report {
     uint64_t disclosures, transfers;       /* rows: one a person; those that cross the market's border */
     uint64_t by_grade[6];                  /* disclosures by enum grade of the basis */
     uint64_t by_voucher[5];                /* subject-signed ones by enum voucher of the key */
+    uint64_t readings;                     /* that people looked at their history */
     uint64_t copies, copies_by_voucher[5]; /* that people took themselves; by enum voucher of the key */
     uint64_t evidence_opened, evidence_erased, evidence_refused;
     uint64_t evidence_missing; /* withheld for people who are not erased */

@@ -52,7 +52,7 @@ class Person:
         self.label = look["label"]
 
     def said(self, **change):
-        return {"event_time": stamp(), "origin": self.origin, "pii_principal_id": self.label,
+        return {"event_time": stamp(), "origin": self.origin, "pii_principal_id": self.label, "record_id": os.urandom(16).hex(),
                 "request": "every row of the ledger about me", "schema_version": "bourn-history/1", **change}
 
     def ask(self, signed=None, label=None, query=""):
@@ -62,9 +62,9 @@ class Person:
 
     def whole(self):
         """All rows of all pages, oldest first, and the pages."""
-        pages, query = [], ""
+        pages, query, signed = [], "", self.key.sign(self.said())
         while not pages or pages[-1]["next"] is not None:
-            answer = self.ask(query=query)
+            answer = self.ask(signed, query=query)
             assert answer.status == 200, answer
             pages.append(json.loads(answer.body))
             query = f"?cursor={pages[-1]['next']}&size={pages[0]['size']}"
@@ -109,7 +109,8 @@ class History(harness.ServedTest):
             self.assertRegex(line, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  entry \d+: ")
         self.assertIn("6 entries about you, 1 of them disclosures, without a gap", done.stderr)
         told = [json.loads(line) for line in self.command("--json").stdout.splitlines()]
-        self.assertEqual([t["kind"] for t in told], ["enrolled", "stored", "key", "consent", "disclosed", "withdrawn"])
+        self.assertEqual([t["kind"] for t in told], ["enrolled", "stored", "key", "consent", "disclosed", "withdrawn", "exported"])
+        self.assertEqual((told[-1]["operation"], told[-1]["words"]), ("read", f"you read your history, signed by the key of entry {told[2]['index']}"))
         self.assertEqual([t.get("prev") for t in told], [None, *[t["index"] for t in told[:-1]]])
         entries = {e["index"]: e for e in self.cell.entries()}
         for t in told:
@@ -167,24 +168,24 @@ class History(harness.ServedTest):
         # What is read while the pages are taken comes in the next history.
         before = len(got)
         self.assertEqual(self.home("GET", self.cell.records_path(self.carol)).status, 200)
-        self.assertEqual(len(carol.whole()[0]), before + 1)
+        self.assertEqual(len(carol.whole()[0]), before + 2, "and that the first one was read")
         for query in ("?cursor=1", f"?cursor={10**12}", f"?cursor=5&size={10**12}", "?size=1"):
             self.problem(carol.ask(query=query), 400, "range_malformed")
 
     def test_5_while_somebody_reads_all_the_time(self):
         """The newest row may not be signed yet: the answer waits for it, and comes."""
-        stop = threading.Event()
+        stop, dora = threading.Event(), Person(self.cell, self.CLINIC, self.people[3]["bioguide_id"])
 
         def read():
             while not stop.is_set():
-                self.home("GET", self.cell.records_path(self.bob))
+                self.home("GET", self.cell.records_path(self.people[3]["bioguide_id"]))
         threads = [threading.Thread(target=read) for _ in range(2)]
         for t in threads:
             t.start()
         try:
             time.sleep(0.5)
             for _ in range(5):
-                answer = self.bobs.ask()
+                answer = dora.ask()
                 self.assertEqual(answer.status, 200, answer.body[:300])
         finally:
             stop.set()
@@ -228,7 +229,8 @@ class History(harness.ServedTest):
         bob = self.bobs
         for change, code in (({"origin": "us.example/ledger"}, "statement_foreign"), ({"event_time": stamp(3600)}, "statement_expired"),
                              ({"event_time": stamp(-901)}, "statement_expired"), ({"request": "all"}, "statement_malformed"),
-                             ({"schema_version": "bourn-export/1"}, "statement_malformed"), ({"more": 1}, "statement_malformed")):
+                             ({"schema_version": "bourn-export/1"}, "statement_malformed"), ({"more": 1}, "statement_malformed"),
+                             ({"record_id": "x"}, "statement_malformed")):
             self.problem(bob.ask(bob.key.sign(bob.said(**change))), 422, code)
         self.assertEqual(bob.ask(bob.key.sign(bob.said(event_time=stamp(-850)))).status, 200)
         # What is signed for the history takes no copy of the records.
@@ -245,11 +247,13 @@ class History(harness.ServedTest):
 
     def test_7_the_command_finds_every_lie(self):
         """A server between the cell and the command, which changes what the cell answers."""
-        cell, change = self.cell, []
+        cell, change, said = self.cell, [], {}
 
         class Liar(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                answer = cell.ask("GET", self.path, headers={"Bourn-Statement": self.headers["Bourn-Statement"]})
+                if self.path not in said:  # once from the cell: each statement that it sees is an entry
+                    said[self.path] = cell.ask("GET", self.path, headers={"Bourn-Statement": self.headers["Bourn-Statement"]})
+                answer = said[self.path]
                 body = json.loads(answer.body)
                 change[0](body)
                 body = json.dumps(body).encode()

@@ -29,6 +29,7 @@ NOBODY = "~" + "0" * 32
 ELSEWHERE = {
     "overloaded": "thousands of requests at once", "vault_silent": "a vault that hangs", "stopping": "a service that ends",
     "storage_full": "a full disk", "clock_backwards": "a clock that is set back", "checkpoint_late": "a signer that hangs",
+    "ledger_behind": "the same",
     "witness_lag": "witnesses that fall silent", "cosignature_late": "witnesses that are slow",
     "try_again": "no memory", "internal": "a bug", "record_damaged": "a store that was altered", "limit": "an answer over 24 MiB",
     "records_limit": "somebody with more than 1,000 matching records", "no_rule": "a cell without packs", "needs_decision": "a pack that leaves decisions to people",
@@ -467,7 +468,7 @@ class Api(harness.Test):
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
         def ask(status, code=None, who=person, query="", **change):
-            said = {"event_time": now, "origin": look["origin"], "pii_principal_id": look["label"],
+            said = {"event_time": now, "origin": look["origin"], "pii_principal_id": look["label"], "record_id": os.urandom(16).hex(),
                     "request": "every row of the ledger about me", "schema_version": "bourn-history/1", **change}
             head = {"Bourn-Statement": signing.text(json.dumps(who.sign(said)).encode())}
             return self.call("getHistory", status, code, path={"subject": "~" + look["label"]}, headers=head, query=query)
@@ -477,6 +478,14 @@ class Api(harness.Test):
         ask(422, "statement_foreign", origin="us.example/ledger")
         ask(422, "statement_expired", event_time="2001-01-01T00:00:00Z")
         ask(400, "range_malformed", query="?cursor=1")
+        nonce = os.urandom(16).hex()
+        copy = {"event_time": now, "origin": look["origin"], "pii_principal_id": look["label"], "record_id": nonce,
+                "request": "a copy of all records about me", "schema_version": "bourn-export/1"}
+        self.call("takeCopy", 200, body=person.sign(copy))
+        ask(409, "statement_used", record_id=nonce)
+        for _ in range(6):
+            ask(200)
+        ask(429, "history_often")
         self.call("getHistory", 400, "statement_required", headers={})
         self.call("getHistory", 400, "path_malformed", path={"subject": "%zz"})
 

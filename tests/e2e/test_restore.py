@@ -2,10 +2,13 @@
 and the copy comes in its place, whole or in parts. It is refused with a message that says how to go on; and that way is gone:
 a new log that carries over what was withdrawn and erased, which bourn-verify replays, and convicts if it leaves one out."""
 
+import contextlib
+import http.server
 import json
 import os
 import shutil
 import subprocess
+import threading
 import unittest
 
 import harness
@@ -15,6 +18,12 @@ def copy(source, target):
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("admin.sock"))
     return target
+
+
+def size_of(folder):
+    """Entries under the published checkpoint."""
+    with open(os.path.join(folder, "ledger", "checkpoint"), "rb") as f:
+        return int(f.read().split(b"\n")[1])
 
 
 def snapshot(folder):
@@ -57,14 +66,9 @@ class Restore(harness.ServedTest):
         cell.settle()
         cell.stop()
         cls.newest = copy(cell.path, os.path.join(cls.tmp, "newest"))
-        cls.sizes = [cls.size_of(folder) for folder in (cls.backup, cls.newest)]
+        cls.sizes = [size_of(folder) for folder in (cls.backup, cls.newest)]
         cls.published = copy(os.path.join(cls.newest, "ledger"), os.path.join(cls.tmp, "published-ledger"))
         cls.rows = copy(os.path.join(cls.newest, "rows"), os.path.join(cls.tmp, "published-rows"))
-
-    @staticmethod
-    def size_of(folder):
-        with open(os.path.join(folder, "ledger", "checkpoint"), "rb") as f:
-            return int(f.read().split(b"\n")[1])
 
     def put_back(self, *newer):
         """The backup in the cell's place, but for these parts, which stay as they were at the end."""
@@ -185,7 +189,7 @@ class Restore(harness.ServedTest):
     def go_on(self, backup, name, check=0, extra=()):
         """`bourn init --continue` of a folder; the new cell and the object that it prints."""
         cell = harness.Cell(self.tmp, name=name, make=False)
-        done = harness.run("bourn", "init", cell.path, "--continue", backup, "--origin", f"{name}.example/ledger", "--json",
+        done = harness.run("bourn", "init", cell.path, "--continue", backup, "--origin", f"{name.strip(chr(47))}.example/ledger", "--json",
                            *extra, check=check)
         return cell, json.loads(done.stdout) if check == 0 else done.stderr
 
@@ -333,6 +337,87 @@ class Restore(harness.ServedTest):
         cell, said = self.go_on(self.put_back("signer/head").path, "refused", check=1,
                                 extra=["--ledger", copied, "--rows", self.rows])
         self.assertIn("another history", said)
+
+    @contextlib.contextmanager
+    def web(self, folder, change=None):
+        """A web server over a folder; `change` gets path and body of what is there and gives (status, body)."""
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                path = os.path.join(folder, self.path.lstrip("/"))
+                status, body = 404, b""
+                if os.path.isfile(path):
+                    with open(path, "rb") as f:
+                        status, body = 200, f.read()
+                status, body = change(self.path, body) if change and status == 200 else (status, body)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    def left_behind(self):
+        return [name for name in os.listdir(self.tmp) if ".copy." in name or "partial" in name]
+
+    def test_27_the_newer_copy_is_behind_a_url(self):
+        old, new = self.sizes
+        backup = self.put_back("signer/head").path
+        with self.web(self.published) as url:
+            cell, said = self.go_on(backup, "web/", extra=["--ledger", url + "/", "--rows", self.rows])
+        self.assertEqual({k: said[k] for k in ("entries", "known", "withdrawn", "erased")},
+                         {"entries": old, "known": new, "withdrawn": 1, "erased": 1})
+        self.assertEqual(self.left_behind(), [])
+        cell = harness.Cell(self.tmp, name="web", make=False)
+        cell.serve(), cell.stop()
+        _, violations = self.replay(cell, 2, "--continues-rows", self.rows)
+        self.assertEqual(violations, [])
+
+    def test_28_a_url_that_lies(self):
+        backup = self.put_back("signer/head").path
+        big = b"x" * (20 << 20)
+        stranger = harness.Cell(self.tmp, name="foreign")
+        stranger.serve(), stranger.stop()
+        with open(os.path.join(stranger.path, "ledger", "checkpoint"), "rb") as f:
+            foreign = f.read()
+        with open(self.old_head, "rb") as f:
+            older = f.read()
+
+        def flip(body):
+            return body[:60] + bytes([body[60] ^ 1]) + body[61:]
+        entries = "/tile/entries/"
+        for what, change, words, *code in (
+                ("nothing there", lambda path, body: (404, b""), "is not there"),
+                ("an error", lambda path, body: (500, b""), "status 500", 69),
+                ("a redirect", lambda path, body: (302, b""), "status 302"),
+                ("another log's checkpoint", lambda path, body: (200, foreign if path == "/checkpoint" else body), "signature|key|origin"),
+                ("an endless checkpoint", lambda path, body: (200, big if path == "/checkpoint" else body), "larger than"),
+                ("no entries", lambda path, body: (404, b"") if entries in path else (200, body), "is not there"),
+                ("entries cut off", lambda path, body: (200, body[:-7]) if entries in path else (200, body), "cut off"),
+                ("endless entries", lambda path, body: (200, big if entries in path else body), "larger than"),
+                ("entries of another history", lambda path, body: (200, flip(body) if entries in path else body), "another history"),
+                ("an old copy", lambda path, body: (200, older if path == "/checkpoint" else body), "is not there|newer copy"),
+        ):
+            with self.subTest(what), self.web(self.published, change) as url:
+                cell, said = self.go_on(backup, "refused", check=(code or [1])[0], extra=["--ledger", url, "--rows", self.rows])
+                self.assertRegex(said, words)
+                self.assertFalse(os.path.exists(cell.path))
+                self.assertEqual(self.left_behind(), [])
+        with self.web(self.published) as url:  # whom it is about stands in rows, which no public address has
+            self.assertIn("--rows", self.go_on(backup, "refused", check=1, extra=["--ledger", url])[1])
+        self.assertEqual(self.left_behind(), [])
+        _, said = self.go_on(backup, "refused", check=69, extra=["--ledger", url])
+        self.assertIn("no answer", said)
 
     def test_25_usage(self):
         backup = self.put_back().path

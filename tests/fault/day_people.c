@@ -159,7 +159,7 @@ void do_copy(void)
     if (!day_person(who)->key)
         enrol(who);
     const struct person *p = day_person(who);
-    struct export_statement x = {.origin = slice_str(ORIGIN), .issued = day->now};
+    struct own_statement x = {.origin = slice_str(ORIGIN), .issued = day->now};
     memcpy(x.label, p->label, 16);
     crypto_random(x.nonce, 16);
     buf_init(&statement, TEXT_BYTES);

@@ -422,9 +422,10 @@ struct forge_entry *act_expired(struct cast *c, struct slice collection, struct 
     return add(c, &e, &r, &p, 1);
 }
 
-static struct slice request_of(struct cast *c, struct puppet *p, const struct take *t)
+static struct slice request_of(struct cast *c, struct puppet *p, const struct take *t,
+                               void (*put)(struct buf *, const struct own_statement *))
 {
-    struct export_statement s = {.origin = world_origin(c->l->world), .issued = c->l->time};
+    struct own_statement s = {.origin = world_origin(c->l->world), .issued = c->l->time};
     struct buf b;
     memcpy(s.label, p->label, 16);
     crypto_random(s.nonce, 16);
@@ -433,16 +434,40 @@ static struct slice request_of(struct cast *c, struct puppet *p, const struct ta
     if (t->change)
         t->change(&s);
     p->request = s;
-    p->copy = c->l->n;
     buf_init(&b, STATEMENT_BYTES_MAX);
-    export_statement_put(&b, &s);
+    put(&b, &s);
     return hold(c->l, &b);
+}
+
+/* The request stands in the row, signed. */
+static void asked_for(struct cast *c, struct puppet *p, const struct take *t, struct forge_row *r)
+{
+    const struct puppet *signer = t->signer ? t->signer : p;
+    sign(c->l, r, signer->public_key, signer->secret);
+    crypto_random(r->salt, 32);
+    r->open = true;
+    r->r.issued = p->request.issued;
+    row_set(&r->r, R_ISSUED);
+    row_set(&r->r, R_EVIDENCE);
+}
+
+struct forge_entry *act_reading(struct cast *c, struct puppet *p, const struct take *t)
+{
+    struct forge_row r = row_of(p);
+    struct entry e = {.kind = ENTRY_EXPORTED, .operation = OP_READ};
+    entry_set(&e, E_OPERATION);
+    set_bases(c->l, &r.r, GRADE_SELF, 0);
+    r.r.key = p->key;
+    row_set(&r.r, R_KEY);
+    r.evidence =
+        (struct evidence){.kind = EVIDENCE_HISTORY, .statement = request_of(c, p, t, history_statement_put)};
+    asked_for(c, p, t, &r);
+    return add(c, &e, &r, &p, 1);
 }
 
 struct forge_entry *act_copy(struct cast *c, struct puppet *p, const struct take *t)
 {
     struct forge_row r = row_of(p);
-    const struct puppet *signer = t->signer ? t->signer : p;
     uint64_t from = t->letter ? p->letters : t->from ? t->from : 1, to = t->letter ? p->letters : p->records;
     struct row_record *records = arena_alloc(&c->l->arena, (to + 1) * sizeof *records);
     struct entry e = {.kind = ENTRY_EXPORTED, .collection = t->letter ? c->letters : c->collection};
@@ -459,13 +484,10 @@ struct forge_entry *act_copy(struct cast *c, struct puppet *p, const struct take
         row_set(&r.r, R_COPY);
         return add(c, &e, &r, &p, 1);
     }
-    r.evidence = (struct evidence){.kind = EVIDENCE_EXPORT, .statement = request_of(c, p, t)};
-    sign(c->l, &r, signer->public_key, signer->secret);
-    crypto_random(r.salt, 32);
-    r.open = true;
-    r.r.issued = p->request.issued;
-    row_set(&r.r, R_ISSUED);
-    row_set(&r.r, R_EVIDENCE);
+    r.evidence =
+        (struct evidence){.kind = EVIDENCE_EXPORT, .statement = request_of(c, p, t, export_statement_put)};
+    p->copy = c->l->n;
+    asked_for(c, p, t, &r);
     return add(c, &e, &r, &p, 1);
 }
 

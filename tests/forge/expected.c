@@ -17,12 +17,14 @@ static const struct {
      " no-right ended-party no-party as-self as-write erased-without-right earlier-party ended-recipient "
      "other-row-recipient unenrolled-key small-order-key no-possession vouched-by-nobody vouched-by-key "
      "code-reused consent-without-right second-name copy-forged copy-other-persons-key copy-other-key "
-     "copy-other-evidence "},
+     "copy-other-evidence copy-for-history history-forged history-unenrolled-key history-other-persons-key "
+     "history-other-evidence "},
     {"C3", " wrong-bases after-erasure consent-after-erasure never-enrolled stored-without-basis other-cell "
            "longer-than-signed "
            "other-words row-altered copy-other-cell copy-other-label copy-old copy-other-time copy-reused "
            "copy-twice "
-           "copy-goes-on-late copy-goes-on-older copy-goes-on-alone "},
+           "copy-goes-on-late copy-goes-on-older copy-goes-on-alone history-other-cell history-other-label "
+           "history-old history-other-time history-reused history-with-records history-by-ground "},
     {"C4", " more-purposes "},
     {"H1", " reposted withdrawn-twice carried-withdrawn-alone carried-erased-alone "},
     {"H3", " copy-leaves-out copy-skips-collection "},

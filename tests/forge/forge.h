@@ -69,7 +69,7 @@ struct puppet { /* a person whose key the operator made up */
     uint64_t records;                   /* ids 1..records of the first collection are stored, at version 1 */
     uint64_t letters, letter_time;      /* the same of the one with a retention; when the last was stored */
     struct consent_statement statement; /* the last one */
-    struct export_statement request;    /* the last one, and the entry of the copy that it began */
+    struct own_statement request;       /* the last one, and the entry of the copy that it began */
     uint64_t copy;
 };
 enum { LETTER_S = 40 };
@@ -115,10 +115,12 @@ struct take {      /* a page of the person's own copy; zero: the first one, of a
     uint64_t from; /* first id of the page; all up to the last stand in it */
     bool goes_on;  /* with the last copy */
     bool letter;   /* of the letters, the last one */
-    void (*change)(struct export_statement *s); /* before it is signed */
-    const struct puppet *signer;                /* another key than the person's */
-    const struct export_statement *again;       /* post this one */
+    void (*change)(struct own_statement *s); /* before it is signed */
+    const struct puppet *signer;             /* another key than the person's */
+    const struct own_statement *again;       /* post this one */
 };
+/* A look at the person's history instead: `change`, `signer` and `again` of the same. */
+struct forge_entry *act_reading(struct cast *c, struct puppet *p, const struct take *t);
 struct forge_entry *act_copy(struct cast *c, struct puppet *p, const struct take *t);
 struct forge_entry *act_erased(struct cast *c, struct puppet *p);
 struct forge_entry *act_refused(struct cast *c, uint64_t party);

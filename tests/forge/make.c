@@ -119,6 +119,7 @@ static void take_copy(struct cast *c, struct life *x)
     act_copy(c, p, &(struct take){.from = x->deleted + 1});
     if (x->letter && c->l->time < p->letter_time + LETTER_S)
         act_copy(c, p, &(struct take){.letter = true, .goes_on = true});
+    act_reading(c, p, &(struct take){0});
 }
 
 /* One thing that happens to one person. */

@@ -13,8 +13,8 @@ static void as_statement(struct slice in)
     struct arena a;
     struct consent_statement s;
     struct key_statement k;
-    struct export_statement x;
-    struct history_statement h;
+    struct own_statement x;
+    struct own_statement h;
     struct buf again, words;
     arena_init(&a, 8u << 20);
     buf_init(&again, 1u << 20);

@@ -429,7 +429,7 @@ static void own_copy(struct dice *d)
 {
     uint8_t who = dice_u8(d), how = dice_u8(d), signature[64];
     const unsigned signer = how & 1 ? how % PEOPLE : who % PEOPLE;
-    struct export_statement s = {.origin = slice_str("cn.example/ledger"), .issued = (uint64_t)time(NULL)};
+    struct own_statement s = {.origin = slice_str("cn.example/ledger"), .issued = (uint64_t)time(NULL)};
     struct buf statement, b;
     buf_init(&statement, 1 << 16);
     buf_init(&b, 1 << 17);
@@ -468,7 +468,7 @@ static void own_history(struct dice *d)
 {
     uint8_t who = dice_u8(d), how = dice_u8(d), signature[64];
     const unsigned signer = how & 1 ? how % PEOPLE : who % PEOPLE;
-    struct history_statement s = {.origin = slice_str("cn.example/ledger"), .issued = (uint64_t)time(NULL)};
+    struct own_statement s = {.origin = slice_str("cn.example/ledger"), .issued = (uint64_t)time(NULL)};
     struct merkle_vkey key = log_key();
     struct history h;
     struct buf statement, b, path;
@@ -476,6 +476,7 @@ static void own_history(struct dice *d)
     buf_init(&b, 1 << 17);
     buf_init(&path, 64);
     memcpy(s.label, c.person_label[who % PEOPLE], 16);
+    crypto_random(s.nonce, 16);
     history_init(&h, &key, s.label, how & 16);
     history_statement_put(&statement, &s);
     consent_sign(signature, buf_slice(&statement), c.person_secret[signer]);

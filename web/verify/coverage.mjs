@@ -14,6 +14,7 @@ export class Coverage {
     this.byGrade = zero(GRADES);
     this.byVoucher = zero(VOUCHERS);
     this.copies = 0;
+    this.histories = 0;
     this.copiesByVoucher = zero(VOUCHERS);
     this.evidence = { opened: 0, erased: 0, refused: 0, withheld: 0 };
   }
@@ -44,7 +45,7 @@ export class Coverage {
       entries: replay.size, people: people.length, erased: people.filter((p) => p.erased).length,
       rows_given: replay.rowsGiven, evidence_given: replay.evidenceGiven, delay_s: replay.world.genesis?.delay ?? 0,
       disclosures: this.disclosures, transfers: this.transfers, by_grade: this.byGrade, subject_signed_by_voucher: this.byVoucher,
-      own_copies: { total: this.copies, by_voucher: this.copiesByVoucher }, evidence: this.evidence,
+      own_copies: { total: this.copies, by_voucher: this.copiesByVoucher }, own_histories: this.histories, evidence: this.evidence,
       packs: replay.world.policies.map((p) => ({
         name: p.pack.name, version: p.pack.version, entry: p.index, rules: p.pack.rules.length,
         unreviewed: p.pack.rules.filter((r) => !r.reviewed).length, pinned: pins.has(p.pin), pin: p.pin,

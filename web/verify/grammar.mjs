@@ -96,7 +96,7 @@ const ENTRY_FORMS = {
   1: ["14 15 18 22 23 24 25"], 2: ["13 26 27 30"], 3: ["13 28 29 30 37 38?"], 4: ["33"],
   5: ["13 14 15 16 17 18 19 20", "21"], 6: ["13 30 31 32"], 7: ["4 5 6 7?"], 8: ["4 5 6?"], 9: ["4 5 6"], 10: ["4 5 6"],
   13: ["4 5 6 7 8 9 10"], 14: ["4 5 6 7 8 9 10"], 15: ["4 5 6 7 8? 9 10 11 34?"], 16: ["4 6 7? 8? 9 11 12"],
-  19: ["4 5 6? 35 36"], 20: ["4 5 8 36"], 21: ["4 5 8?"],
+  19: ["4 5 6? 35 36"], 20: ["4 5 8 36"], 21: ["4 5 8?", "4 5 11"],
   25: ["50 51 52"], 30: ["18 22 32 60 61"], 31: ["4 5 35? 62"],
 };
 const ROW_FORMS = {
@@ -169,6 +169,7 @@ export function decodeEntry(bytes) {
   r.close();
   if (!forms || !fits(forms, present)) refuse("a key that this kind needs is missing, or two that exclude each other");
   if (e.count !== undefined) checkCount(e);
+  if (kind === KIND.exported && e.operation !== undefined && e.operation !== OPERATION.read) refuse("a person's own access of another operation than read");
   if ((kind === KIND.genesis || kind === KIND.continued) && !e.keys.length) refuse("a log without a key");
   return e;
 }
@@ -202,7 +203,7 @@ export const hasRows = (kind) => kind in ROW_TABLE;
 export function decodeEvidence(bytes) {
   const r = new Reader(bytes), out = {};
   r.map((key) => {
-    if (key === 1) out.kind = r.uint(1, 3);
+    if (key === 1) out.kind = r.uint(1, 4);
     else if (key === 2) out.statement = r.text(2, 16384);
     else if (key === 3) out.signature = r.bytesOf(64);
     else if (key === 4) out.publicKey = r.bytesOf(32);

@@ -49,7 +49,7 @@ export class Person {
       must((e.askedBy === undefined) === (row.consent !== undefined), "H1", "it carries over neither a withdrawal nor an erasure");
       if (row.consent !== undefined) this.withdraw(index, row);
       else this.erased = { index, by: e.askedBy };
-    } else if (e.kind === KIND.exported) must(this.liveKey(row.key), "C2", "a copy that no living key of this person asked for");
+    } else if (e.kind === KIND.exported) must(this.liveKey(row.key), "C2", "no living key of this person asked for it");
     else if (e.kind === KIND.erased && !row.collections) this.erased = { index, by: e.askedBy };
   }
 

@@ -3,7 +3,7 @@ import { equal, Malformed, toHex, utf8 } from "./bytes.mjs";
 import { isSoundKey } from "./ed25519.mjs";
 import { decodeEvidence, GRADE, KIND } from "./grammar.mjs";
 import { hmacSha256 } from "./sha256.mjs";
-import { readConsent, readCopy, readKey, verifyStatement } from "./statement.mjs";
+import { readConsent, readCopy, readHistory, readKey, verifyStatement } from "./statement.mjs";
 
 const DOMAIN = utf8("bourn evidence v1\n");
 const KEY_SKEW_S = 900;
@@ -11,8 +11,9 @@ const KEY_SKEW_S = 900;
 const KINDS = {
   [KIND.consent]: { kind: 1, doubt: "S3", signed: checkConsentSignature, read: readConsent, malformed: "C3", check: checkConsent },
   [KIND.key]: { kind: 2, doubt: "C2", read: readKey, malformed: "C2", check: checkKey },
-  [KIND.exported]: { kind: 3, doubt: "C2", read: readCopy, malformed: "C3", check: checkCopy },
+  [KIND.exported]: { kind: 3, doubt: "C2", read: readCopy, malformed: "C3", check: checkOwn },
 };
+const HISTORY = { kind: 4, doubt: "C2", read: readHistory, malformed: "C3", check: checkOwn }; // of an `exported` with an operation
 
 /** Whether this person used these bytes (the id of a statement, the hash of a code) for the first time. */
 function once(person, bytes) {
@@ -25,7 +26,7 @@ function once(person, bytes) {
  * Holds opened evidence against its row. `x`: {index, entry, row, person, world, find(clause, sentence)}.
  */
 export async function checkEvidence(x, item) {
-  const k = KINDS[x.entry.kind];
+  const k = x.entry.kind === KIND.exported && x.entry.operation ? HISTORY : KINDS[x.entry.kind];
   if (!equal(hmacSha256(item.salt, DOMAIN, item.evidence), x.row.evidence)) x.find(k.doubt, "the evidence is not what the row commits to");
   let evidence;
   try {
@@ -105,12 +106,13 @@ async function checkKey(x, evidence, s) {
   if (key) key.publicKey = s.public_key;
 }
 
-async function checkCopy({ row, person, world, find }, { statement, signature, publicKey }, s) {
+/** A copy of all records, or the history. */
+async function checkOwn({ row, person, world, find }, { statement, signature, publicKey }, s) {
   const key = person.liveKey(row.key);
-  if (key?.publicKey && !equal(key.publicKey, publicKey)) find("C2", `the copy was asked for by another key than key ${row.key}`);
-  else if (!(await verifyStatement(statement, signature, publicKey))) find("C2", "the person did not ask for this copy");
-  if (s.origin !== world.origin) find("C3", "the copy was asked for at another cell");
-  if (!equal(s.pii_principal_id, row.label)) find("C3", "the copy was asked for by another person");
+  if (key?.publicKey && !equal(key.publicKey, publicKey)) find("C2", `it was asked for by another key than key ${row.key}`);
+  else if (!(await verifyStatement(statement, signature, publicKey))) find("C2", "the person did not ask for this");
+  if (s.origin !== world.origin) find("C3", "it was asked for at another cell");
+  if (!equal(s.pii_principal_id, row.label)) find("C3", "it was asked for by another person");
   if (s.event_time !== row.issued) find("C3", "the time of the request differs from that of the statement");
   if (!once(person, s.record_id)) find("C3", "the statement was used before: one is accepted once for ever");
 }

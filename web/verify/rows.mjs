@@ -7,7 +7,7 @@ import { Edge, leafHash } from "./tree.mjs";
 import { Refused } from "./world.mjs";
 
 const STATEMENT_AGE_S = 604800, CONSENT_S = 50 * 366 * 86400;
-const COPY_AGE_S = 86400, COPY_AHEAD_S = 900;
+const COPY_AGE_S = 86400, HISTORY_AGE_S = 900, ASKED_AHEAD_S = 900;
 const NOBODY = { index: -1, ended: null, rights: 0, purposes: new Map() }; // a party that does not exist
 const DECIDED = { [KIND.stored]: OPERATION.write, [KIND.deleted]: OPERATION.delete, [KIND.disclosed]: 0 };
 
@@ -66,7 +66,7 @@ function check(step, row, person) {
   if (entry.kind === KIND.enrolled && row.domicile !== world.genesis.domicile) find("K4", `a person of ${row.domicile} in a cell of another country`);
   if (entry.kind === KIND.key) checkVoucher(step, row.voucher);
   if (entry.kind === KIND.consent) checkConsent(step, row);
-  if (entry.kind === KIND.exported) replayCopy(step, row, person);
+  if (entry.kind === KIND.exported) (entry.operation ? replayReading : replayCopy)(step, row, person);
   if (entry.kind in DECIDED) checkDecision(step, row, person);
   if (row.stored) row.stored.forEach((x) => store(step, person, x));
   if (row.records) checkRecords(step, row, person);
@@ -151,15 +151,28 @@ function checkRecords(step, row, person) {
   if (entry.kind === KIND.disclosed && entry.operation === OPERATION.evidence) find("C4", "records are disclosed as evidence");
 }
 
+function checkSelf({ find }, row) {
+  if (!(row.bases.length === 1 && row.bases[0].grade === GRADE.self && row.bases[0].index === 0)) find("C3", "a basis other than the person's own");
+}
+
+/** A person's look at their history: it takes no record out. */
+function replayReading(step, row) {
+  const { replay, entry, find } = step;
+  checkSelf(step, row);
+  replay.coverage.histories++;
+  if (row.records || row.copy !== undefined) find("C3", "the person asked for rows of the ledger, and it names records or a copy");
+  else if (entry.time - row.issued > HISTORY_AGE_S || row.issued - entry.time > ASKED_AHEAD_S) find("C3", "the history was asked for at another time");
+}
+
 /** A page of a person's own copy. */
 function replayCopy(step, row, person) {
   const { replay, index, entry, find } = step;
-  if (!(row.bases.length === 1 && row.bases[0].grade === GRADE.self && row.bases[0].index === 0)) find("C3", "a copy on another basis than the person's own");
+  checkSelf(step, row);
   if (row.copy === undefined) person.copy = { index, key: row.key, issued: row.issued, order: -1, id: 0 };
   else if (!person.copy || person.copy.index !== row.copy || person.copy.key !== row.key)
     find("C3", "it goes on with a copy that is not the last one that this person began, or by another key");
   const copy = (person.copy ??= { index: null, key: null, issued: 0, order: -1, id: 0 });
-  if (entry.time - copy.issued > COPY_AGE_S || copy.issued - entry.time > COPY_AHEAD_S) find("C3", "the copy was asked for at another time");
+  if (entry.time - copy.issued > COPY_AGE_S || copy.issued - entry.time > ASKED_AHEAD_S) find("C3", "the copy was asked for at another time");
   replay.coverage.copied(step, row, person);
   const records = row.records ?? [], named = entry.collection !== undefined;
   const order = named && orderOf(step) !== NOWHERE ? orderOf(step) : Infinity;

@@ -81,6 +81,9 @@ const key = object({
 const copy = object({
   ...person, record_id: hex(16), request: only("a copy of all records about me"), schema_version: only("bourn-export/1"),
 });
+const history = object({
+  ...person, record_id: hex(16), request: only("every row of the ledger about me"), schema_version: only("bourn-history/1"),
+});
 
 /** RFC 8785 for what statements hold: members sorted, no white space. */
 function canonical(v) {
@@ -150,6 +153,7 @@ export function readConsent(source) {
 
 export const readKey = (source) => read(key, source);
 export const readCopy = (source) => read(copy, source);
+export const readHistory = (source) => read(history, source);
 
 /** Signatures are over the SHA-256 of the canonical bytes. */
 export const verifyStatement = (source, signature, publicKey) => verifySignature(publicKey, sha256(utf8(source)), signature);

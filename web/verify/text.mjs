@@ -13,6 +13,7 @@ function head({ checkpoint: c, coverage: v }) {
   out.push(["disclosures", `${v.disclosures}, ${v.transfers} of them to another country; ${words(v.by_grade) || "none"}`]);
   for (const [who, n] of Object.entries(v.subject_signed_by_voucher)) if (n) out.push(["", `subject-signed, key vouched for by ${who}: ${n}`]);
   out.push(["own copies", `${v.own_copies.total} that people asked for themselves`]);
+  out.push(["histories", `${v.own_histories} that people asked for themselves`]);
   out.push(["", "an operator's word cannot be told from a false one"]);
   const e = v.evidence;
   out.push(["evidence", v.evidence_given ? `${e.opened} opened, ${e.erased} erased, ${e.refused} refused, ${e.withheld} withheld` : "not given"]);

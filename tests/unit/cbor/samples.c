@@ -251,6 +251,8 @@ struct sample_entry sample_entries[] = {
     {"exported",
      {.kind = ENTRY_EXPORTED, HEAD, ROWS, .collection = S("people"), .has = HAS_ROWS | K(E_COLLECTION)}},
     {"exported-nothing", {.kind = ENTRY_EXPORTED, HEAD, ROWS, .has = HAS_ROWS}},
+    {"exported-history",
+     {.kind = ENTRY_EXPORTED, HEAD, ROWS, .operation = OP_READ, .has = HAS_ROWS | K(E_OPERATION)}},
     {"continued",
      {.kind = ENTRY_CONTINUED,
       HEAD,

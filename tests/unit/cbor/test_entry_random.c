@@ -222,6 +222,10 @@ static void choose_entry_keys(struct entry *e)
     e->has = may;
     if (e->kind == ENTRY_PARTY)
         e->has &= ~(1ull << E_ENDS);
+    if (e->kind == ENTRY_EXPORTED) { /* a copy of records, or a reading of rows */
+        e->has &= ~(1ull << (below(2) ? E_OPERATION : E_COLLECTION));
+        e->operation = OP_READ;
+    }
     for (unsigned k = E_COUNT; k <= E_KEY_MAX; k++) { /* drop optional keys now and then */
         struct entry probe = *e;
         probe.has &= ~(1ull << k);

@@ -60,9 +60,9 @@ struct key_statement fixture_key(const uint8_t public_key[32])
     return s;
 }
 
-struct export_statement fixture_export(void)
+struct own_statement fixture_export(void)
 {
-    return (struct export_statement){
+    return (struct own_statement){
         .origin = slice_str("cn.example/ledger"),
         .label = {0x10, [15] = 0x1f},
         .nonce = {0xb0, [15] = 0xbf},
@@ -70,11 +70,12 @@ struct export_statement fixture_export(void)
     };
 }
 
-struct history_statement fixture_history(void)
+struct own_statement fixture_history(void)
 {
-    return (struct history_statement){
+    return (struct own_statement){
         .origin = slice_str("cn.example/ledger"),
         .label = {0x10, [15] = 0x1f},
+        .nonce = {0xc0, [15] = 0xcf},
         .issued = 1795255200,
     };
 }

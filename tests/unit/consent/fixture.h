@@ -7,8 +7,8 @@
 extern const uint8_t fixture_seed[32];
 struct consent_statement fixture_consent(void);
 struct key_statement fixture_key(const uint8_t public_key[32]);
-struct export_statement fixture_export(void);
-struct history_statement fixture_history(void);
+struct own_statement fixture_export(void);
+struct own_statement fixture_history(void);
 /* The value of a line `<name> <value>` of the file; fails the test if there is none. Released by the caller.
  */
 char *fixture_vector(const char *name);

@@ -40,8 +40,8 @@ static struct made make(void)
     uint8_t signature[64];
     struct consent_statement s = fixture_consent();
     struct key_statement k = fixture_key(public_key);
-    struct export_statement x = fixture_export();
-    struct history_statement h = fixture_history();
+    struct own_statement x = fixture_export();
+    struct own_statement h = fixture_history();
     for (size_t i = 0; i < MADE; i++)
         buf_init(&m.text[i], 1 << 16);
     hex_put(&m.text[0], slice_of(public_key, 32));
@@ -82,8 +82,8 @@ static void reading_gives_what_was_written(void **state)
     (void)state;
     struct consent_statement s, want = fixture_consent();
     struct key_statement k;
-    struct export_statement x;
-    struct history_statement h;
+    struct own_statement x;
+    struct own_statement h;
     struct buf again;
     buf_init(&again, 1 << 16);
     char *text = fixture_vector("consent_statement");
@@ -197,6 +197,7 @@ static const struct damage export_damage[] = {
 
 static const struct damage history_damage[] = {
     {"bourn-history/1", "bourn-export/1", "another kind or version of statement at \"/schema_version\""},
+    {"\"record_id\":\"c0", "\"record_id\":\"C0", "/record_id"},
     {"every row of the ledger about me", "every row", "another kind or version of statement at \"/request\""},
     {"\"pii_principal_id\":\"10", "\"pii_principal_id\":\"1", "/pii_principal_id"},
     {"2026-11-21T10:00:00Z", "2026-11-21", "/event_time"},
@@ -207,8 +208,8 @@ static enum bourn_err get_any(const char *vector, struct slice in)
 {
     struct consent_statement s;
     struct key_statement k;
-    struct export_statement x;
-    struct history_statement h;
+    struct own_statement x;
+    struct own_statement h;
     return vector[0] == 'c'   ? consent_statement_get(in, &arena, &s)
            : vector[0] == 'k' ? key_statement_get(in, &arena, &k)
            : vector[0] == 'h' ? history_statement_get(in, &arena, &h)
@@ -498,7 +499,7 @@ int main(int argc, char **argv)
     crypto_sign_from_seed(public_key, secret, fixture_seed);
     if (argc == 2 && strcmp(argv[1], "print") == 0) {
         struct made m = make();
-        for (size_t i = 0; i < 11; i++)
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
             printf("%s %.*s\n", names[i], SLICE_ARG(buf_slice(&m.text[i])));
         release(&m);
         return 0;

@@ -87,9 +87,14 @@ void cell_open(struct cell *c)
     assert_int_equal(fread(seed, 1, 32, f), 32);
     fclose(f);
     crypto_sign_from_seed(public_key, c->secret, seed);
-    if (vault_lock(c->path, &lock) != BOURN_OK ||
-        vault_open(c->path, lock, answer, c, &c->vault) != BOURN_OK ||
-        vault_start(c->vault, &signer) != BOURN_OK)
+    enum bourn_err err = vault_lock(c->path, &lock);
+    if (err == BOURN_OK)
+        err = vault_open(c->path, lock, answer, c, &c->vault);
+    if (err == BOURN_OK && c->relay)
+        vault_use_relay(c->vault, c->relay);
+    if (err == BOURN_OK)
+        err = vault_start(c->vault, &signer);
+    if (err != BOURN_OK)
         fail_msg("open: %s", err_text());
 }
 

@@ -9,6 +9,7 @@
 struct cell {
     char path[128];
     struct vault *vault;
+    const struct vault_relay *relay; /* NULL: witnesses are not reached */
     uint8_t secret[64];
     uint64_t head_size;
     uint8_t head_root[32];

@@ -1052,21 +1052,27 @@ static void write_note(const char *subject, const char *json)
 
 static uint8_t copy_label[16];
 
-/* A request for a copy, signed by `key` as `pk`. */
-static void ask_copy_of(struct buf *out, const uint8_t *key, const uint8_t *pk, uint64_t issued)
+/* A request for a copy, or for the history, signed by `key` as `pk`. */
+static void ask_own(struct buf *out, void (*put)(struct buf *, const struct own_statement *),
+                    const uint8_t *key, const uint8_t *pk, uint64_t issued)
 {
-    struct export_statement s = {.origin = slice_str("cn.example/ledger"), .issued = issued};
+    struct own_statement s = {.origin = slice_str("cn.example/ledger"), .issued = issued};
     struct buf b;
     uint8_t signature[64];
     memcpy(s.label, copy_label, 16);
     crypto_random(s.nonce, 16);
     buf_init(&b, 1 << 16);
     buf_init(out, 1 << 16);
-    export_statement_put(&b, &s);
+    put(&b, &s);
     consent_sign(signature, buf_slice(&b), key);
     struct signed_statement ss = {buf_slice(&b), slice_of(signature, 64), slice_of(pk, 32)};
     signed_statement_put(out, &ss);
     buf_release(&b);
+}
+
+static void ask_copy_of(struct buf *out, const uint8_t *key, const uint8_t *pk, uint64_t issued)
+{
+    ask_own(out, export_statement_put, key, pk, issued);
 }
 
 static void copy_is(const struct buf *statement, uint64_t page, uint32_t status, const char *body_or_code,
@@ -1160,6 +1166,62 @@ static void test_own_copy(void **state)
     buf_release(&again);
 }
 
+/* The entry that the reading is, if there is one. */
+static uint64_t history_is(const struct buf *statement, uint64_t cursor, uint32_t status, const char *code)
+{
+    char subject[40] = "~";
+    struct buf hex;
+    buf_init(&hex, 64);
+    hex_put(&hex, slice_of(copy_label, 16));
+    memcpy(subject + 1, hex.p, 32);
+    buf_release(&hex);
+    struct request r = {.op = REQ_HISTORY,
+                        .subject = slice_of((const uint8_t *)subject, 33),
+                        .body = buf_slice(statement),
+                        .number = cursor};
+    cell_ask(&c, &r);
+    if (c.status != status || strcmp(c.code, code) != 0)
+        fail_msg("%u %s %s", c.status, c.code, c.detail);
+    assert_int_equal(c.receipt != REPLY_NO_RECEIPT, status == 200);
+    return c.receipt;
+}
+
+static void test_own_history(void **state)
+{
+    (void)state;
+    struct buf a[HISTORY_READINGS_MAX], more, old;
+    uint64_t now = (uint64_t)time(NULL), first[HISTORY_READINGS_MAX];
+    import("{\"id\":\"y\",\"name\":\"Yi\",\"born\":\"\"}\n", "{\"stored\":1,\"skipped\":0,\"rejected\":[]}");
+    enrol("y");
+    assert_true(hex_get(slice_str(enrolled_label), copy_label, 16));
+    ask_own(&old, history_statement_put, secret, public_key, now - HISTORY_STATEMENT_AGE_S_MAX - 30);
+    history_is(&old, 0, 422, "statement_expired");
+    buf_release(&old);
+    for (size_t i = 0; i < HISTORY_READINGS_MAX; i++) {
+        ask_own(&a[i], history_statement_put, secret, public_key, now);
+        first[i] = history_is(&a[i], 0, 200, "");
+        assert_int_equal(first[i], i ? first[i - 1] + 1 : first[0]); /* one entry each, and no other */
+    }
+    ask_own(&more, history_statement_put, secret, public_key, now);
+    history_is(&more, 0, 429, "history_often");
+    restart(); /* which are open is durable */
+    history_is(&more, 0, 429, "history_often");
+    for (size_t i = 0; i < HISTORY_READINGS_MAX; i++) {
+        assert_int_equal(history_is(&a[i], 0, 200, ""), first[i]);
+        history_is(&a[i], first[i], 400, "range_malformed"); /* its own entry is in the next one */
+        if (i)
+            assert_int_equal(history_is(&a[i], first[i - 1], 200, ""), first[i]);
+    }
+    struct request r = as(REQ_ERASE, clinic, "");
+    r.subject = slice_str("y");
+    cell_ask(&c, &r);
+    assert_int_equal(c.status, 200);
+    history_is(&a[0], 0, 403, "signature_invalid");
+    for (size_t i = 0; i < HISTORY_READINGS_MAX; i++)
+        buf_release(&a[i]);
+    buf_release(&more);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1186,6 +1248,7 @@ int main(void)
         cmocka_unit_test(test_what_is_held),
         cmocka_unit_test(test_held_limit),
         cmocka_unit_test(test_own_copy),
+        cmocka_unit_test(test_own_history),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
