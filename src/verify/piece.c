@@ -89,7 +89,7 @@ static void decode_row(struct piece *p, const struct people *people, struct piec
                        struct slice bytes)
 {
     struct piece_row *r = &p->row[p->rows_n++];
-    note(p, &r->trouble, row_decode(bytes, x->e.kind, &p->arena, &r->r));
+    note(p, &r->trouble, row_decode(bytes, x->e->kind, &p->arena, &r->r));
     r->hash = people_hash(people, r->r.label);
     r->subject = NULL;
     x->ahead++;
@@ -194,8 +194,8 @@ void piece_read(struct piece *p, const struct replay *v, struct source *s, bool 
     batch.n = 0;
     for (unsigned i = p->skip; i < p->whole; i++) {
         struct piece_entry *x = &p->entry[i];
-        note(p, &x->trouble, entry_decode_like(x->bytes, &p->arena, &x->e, &p->memo));
-        if (rows_given && x->trouble.err == BOURN_OK && entry_has(&x->e, E_ROOT))
+        note(p, &x->trouble, entry_decode_like(x->bytes, &p->arena, &p->memo, &x->e, &x->front));
+        if (rows_given && x->trouble.err == BOURN_OK && entry_has(x->e, E_ROOT))
             take_rows(p, &v->people, x, &batch);
     }
     merkle_leaves(batch.data, batch.out, batch.n);

@@ -39,7 +39,7 @@ static enum bourn_err check_begun(const struct replay *v)
 static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i)
 {
     const struct piece_entry *x = &p->entry[i];
-    const struct entry *e = v->entry = &x->e;
+    const struct entry *e = v->entry = x->e;
     const char *clause = "V3";
     continued_before(v, x->bytes);
     enum bourn_err err = tree_append(v, &p->leaf[i], p);
@@ -54,6 +54,7 @@ static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i
     }
     if (x->trouble.err != BOURN_OK)
         return err_set(x->trouble.err, "%s", x->trouble.why);
+    entry_front_put(x->e, &x->front);
     if (e->kind == ENTRY_GENESIS && e->format > FORMAT_VERSION)
         return err_set(BOURN_E_UNAVAILABLE, "the log has format version %llu: use a newer verifier",
                        (unsigned long long)e->format);
