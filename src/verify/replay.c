@@ -97,6 +97,9 @@ static void fetch_people(struct replay *v, struct piece *p)
         p->row[i].subject = people_fetch(&v->people, p->row[i].hash);
     for (uint32_t i = 0; i < p->rows_n && !v->o->structure; i++)
         if (p->row[i].subject)
+            __builtin_prefetch(&p->row[i].subject->records);
+    for (uint32_t i = 0; i < p->rows_n && !v->o->structure; i++)
+        if (p->row[i].subject)
             __builtin_prefetch(p->row[i].subject->records);
 }
 
