@@ -255,7 +255,9 @@ enum bourn_err row_decode(struct slice in, uint32_t kind, struct arena *a, struc
 {
     struct codec_reader r = {.arena = a};
     const struct entry_shape *s = entry_shape(kind);
-    *row = (struct row){0};
+    size_t size = sizeof *row;
+    __asm__("" : "+r"(size)); /* where gcc knows the size it clears by `rep stos`, three times as long */
+    memset(row, 0, size);
     if (!entry_kind_has_rows(kind))
         return err_set(BOURN_E_FORMAT, "row: entries of kind %u have no rows", kind);
     cbor_init(&r.in, in);

@@ -38,6 +38,8 @@ static inline void crypto_sha256_1(uint8_t out[32], struct slice a)
 /* Of one byte and data: what leaves and nodes of a tree are. Not for secrets: nothing is wiped. */
 void crypto_sha256_prefixed(uint8_t out[32], uint8_t prefix, struct slice data);
 void crypto_sha256_pair(uint8_t out[32], uint8_t prefix, const uint8_t a[32], const uint8_t b[32]);
+/* Of n pairs that lie side by side, 64 bytes each, to 32 bytes each; `out` may be where `in` begins. */
+void crypto_sha256_pairs(uint8_t *out, uint8_t prefix, const uint8_t *in, size_t n);
 
 /* HMAC-SHA256 (RFC 2104) of the concatenation of n parts. `struct crypto_mac` keeps the hashed pads of one
  * key (105 ns a call instead of 2,400 through EVP HKDF); wipe it with crypto_wipe. */
