@@ -396,8 +396,8 @@ static inline bool is_plain(const struct codec_field *f)
     return f->type == CODEC_U32 || f->type == CODEC_U64 || f->type == CODEC_B32;
 }
 
-/* Rows are full of lists of a tuple or two of numbers and hashes: read and checked at once. False: the general
- * way is gone, from where it began, which also knows what is wrong. */
+/* Rows are full of lists of a tuple or two of numbers and hashes: read and checked at once. False: the
+ * general way is gone, from where it began, which also knows what is wrong. */
 static bool get_plain(struct codec_reader *r, const struct codec_field *f, uint8_t *s)
 {
     const struct codec_tuple *t = f->tuple;

@@ -218,7 +218,8 @@ enum bourn_err entry_decode(struct slice in, struct arena *a, struct entry *e) B
 /* The same for one of many that lie in the arena together: most entries of a log say the same as one a little
  * before them behind time, salt, count and root. Where those bytes are the same, *out is the entry that they
  * were decoded to before, and is shared: whoever looks at it puts the front of the one that is meant into it
- * first. NULL out of memory. The memo starts zeroed, and again whenever the arena is reset or the bytes go. */
+ * first. NULL out of memory. The memo starts zeroed, and again whenever the arena is reset or the bytes go.
+ */
 enum { ENTRY_MEMO_SLOTS = 16 };
 struct entry_memo {
     struct entry_like {

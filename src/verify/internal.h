@@ -83,8 +83,8 @@ struct signer {            /* of those alone who signed something, or whose evid
 };
 struct subject {
     _Alignas(64) struct person person; /* its chain lies in one line of the cache */
-    struct record *records; /* ascending by collection and id */
-    struct signer *signer;  /* NULL: not one yet */
+    struct record *records;            /* ascending by collection and id */
+    struct signer *signer;             /* NULL: not one yet */
     uint32_t records_n;
 };
 struct pool { /* runs of records by powers of two: what grew out of a run leaves it for the next (people.c) */

@@ -151,7 +151,8 @@ static void derivation(void **state)
     assert_memory_not_equal(out, want, 32);
 }
 
-/* Every number of pairs around a group, to another place and to where they lie; nothing behind them changes. */
+/* Every number of pairs around a group, to another place and to where they lie; nothing behind them changes.
+ */
 static void pairs_are_as_each(void **state)
 {
     (void)state;
@@ -170,8 +171,7 @@ static void pairs_are_as_each(void **state)
             assert_memory_equal((const uint8_t *)here + 32 * i, whole, 32);
         }
         assert_int_equal(there[n][0], 0xee);
-        assert_memory_equal((const uint8_t *)here + 32 * n, (const uint8_t *)in + 32 * n,
-                            sizeof in - 32 * n);
+        assert_memory_equal((const uint8_t *)here + 32 * n, (const uint8_t *)in + 32 * n, sizeof in - 32 * n);
     }
 }
 
