@@ -1,6 +1,7 @@
 /* The threads of a replay. Each takes what is next: the piece whose turn it is, if it has been read and
- * nobody else is at it; a signature; or a piece to read ahead. So the parts that depend on order run one
- * after another, whoever runs them, and what they find does not depend on the number of threads. */
+ * nobody else is at it, by the one who read it or by whoever has nothing left to read ahead; a signature; or
+ * a piece to read ahead. So the parts that depend on order run one after another, whoever runs them, and what
+ * they find does not depend on the number of threads. */
 #include "consent/consent.h"
 #include "verify/piece.h"
 
@@ -22,6 +23,7 @@ struct signature {
 struct slot {
     struct piece piece;
     bool read;
+    const struct hand *by; /* who read it: its memory is still in that one's cache */
 };
 struct hand { /* one thread */
     struct replay *v;
@@ -82,11 +84,13 @@ static void read_ahead(struct hand *h)
     s->piece.n = n;
     s->piece.width = left < MERKLE_TILE_WIDTH ? (unsigned)left : MERKLE_TILE_WIDTH;
     s->piece.skip = c->skip;
+    s->read = false; /* one that a round before this left behind, if it ended early */
     c->skip = 0;
     pthread_mutex_unlock(&c->lock);
     piece_read(&s->piece, h->v, &h->source, false);
     pthread_mutex_lock(&c->lock);
     s->read = true;
+    s->by = h;
     pthread_cond_broadcast(&c->changed);
 }
 
@@ -161,7 +165,8 @@ static void *work(void *arg)
     for (;;) {
         bool over = c->err != BOURN_OK || c->next_turn == c->end, queued = c->sign_first != c->sign_end;
         bool ahead = !over && c->next_read < c->end && c->next_read - c->next_turn < c->slots;
-        if (!over && !c->turn && c->next_turn < c->next_read && c->ring[c->next_turn % c->slots].read)
+        struct slot *s = &c->ring[c->next_turn % c->slots];
+        if (!over && !c->turn && c->next_turn < c->next_read && s->read && (!ahead || s->by == h))
             take_turn(h);
         else if (queued && (!ahead || c->sign_end - c->sign_first > SIGNATURES / 2))
             check_queued(h);
