@@ -116,6 +116,7 @@
 #define HISTORY_PAGE_READ_BYTES_MAX (1u << 20) /* … or for which so many bytes of others' rows were read */
 #define RECEIPT_BYTES_MAX 4096                 /* a receipt as text, with its signature */
 #define RECEIPTS_WAITING_MAX 1024              /* receipts that wait to be signed; more: 503 */
+#define SOUND_KEYS_KEPT 1024                   /* public keys that a thread of a replay remembers as sound */
 #define COSIGNATURES_MAX 32                    /* on one checkpoint, and witnesses in one policy */
 #define POLICY_LOGS_MAX 32                     /* logs in one witness policy (C2SP tlog-policy) */
 #define POLICY_GROUPS_MAX 32                   /* groups in one */

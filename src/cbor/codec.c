@@ -125,22 +125,12 @@ static void get_value(struct cbor *c, const struct codec_field *f, void *v)
     err_abort(__FILE__, __LINE__, "a type without a decoder");
 }
 
-/* Rows are full of tuples of numbers. */
 static void get_tuple(struct cbor *c, const struct codec_tuple *t, uint8_t *v)
 {
-    if (!c->why && c->p < c->end && *c->p == (CBOR_ARRAY << 5 | t->n))
-        c->p++;
-    else if (cbor_array(c, t->n) != t->n)
+    if (cbor_array(c, t->n) != t->n)
         cbor_fail(c, "a tuple of another length");
-    for (unsigned i = 0; i < t->n; i++) {
-        const struct codec_field *part = &t->parts[i];
-        if (part->type == CODEC_U64)
-            get_u64(c, false, (uint64_t *)(void *)(v + part->at));
-        else if (part->type == CODEC_U32)
-            get_u32(c, (uint32_t *)(void *)(v + part->at));
-        else
-            get_value(c, part, v + part->at);
-    }
+    for (unsigned i = 0; i < t->n; i++)
+        get_value(c, &t->parts[i], v + t->parts[i].at);
 }
 
 static size_t size_of(const struct codec_field *f)
@@ -379,22 +369,36 @@ static inline const uint8_t *get_number(const uint8_t *p, const uint8_t *end, co
     return p + more;
 }
 
-/* Rows are full of lists of a tuple or two of numbers: read and checked at once. False: the general way is
- * gone, from where it began, which also knows what is wrong. */
-static bool get_numbers(struct codec_reader *r, const struct codec_field *f, uint8_t *s)
+/* Behind a part of a tuple, as get_number. */
+static inline const uint8_t *get_part(const uint8_t *p, const uint8_t *end, const struct codec_field *f,
+                                      uint8_t *v)
+{
+    if (f->type == CODEC_U64 || f->type == CODEC_U32)
+        return get_number(p, end, f, v);
+    if (f->type != CODEC_B32 || end - p < 34 || p[0] != (CBOR_BYTES << 5 | 24) || p[1] != 32)
+        return NULL;
+    memcpy(v + f->at, p + 2, 32);
+    return p + 34;
+}
+
+/* Rows are full of lists of a tuple or two of numbers and hashes: read and checked at once. False: the
+ * general way is gone, from where it began, which also knows what is wrong. */
+static bool get_plain(struct codec_reader *r, const struct codec_field *f, uint8_t *s)
 {
     const struct codec_tuple *t = f->tuple;
     const uint8_t *p = r->in.p, *end = r->in.end;
     size_t n = p < end && *p >> 5 == CBOR_ARRAY ? *p++ & 31 : 0;
     bool several = n > 1 && f->list != CODEC_ANY_ORDER; /* an order to check */
-    if (n < 1 || n >= 24 || several || n < f->lo || n > f->hi || t->n != 2)
+    if (n < 1 || n >= 24 || several || n < f->lo || n > f->hi || t->parts[0].type > CODEC_U64)
         return false;
     uint8_t *v = arena_alloc(r->arena, n * t->size), *item = v;
     for (size_t i = 0; v && i < n; i++, item += t->size) {
-        if (p == end || *p++ != (CBOR_ARRAY << 5 | 2))
+        if (p == end || *p++ != (CBOR_ARRAY << 5 | t->n))
             return false;
-        p = get_number(p, end, &t->parts[0], item);
-        p = p ? get_number(p, end, &t->parts[1], item) : NULL;
+        p = get_part(p, end, &t->parts[0], item);
+        p = p ? get_part(p, end, &t->parts[1], item) : NULL;
+        if (p && t->n == 3)
+            p = get_part(p, end, &t->parts[2], item);
         if (!p)
             return false;
     }
@@ -404,12 +408,6 @@ static bool get_numbers(struct codec_reader *r, const struct codec_field *f, uin
     memcpy(s + f->n_at, &n, sizeof n);
     r->in.p = p;
     return true;
-}
-
-static inline bool all_numbers(const struct codec_field *f)
-{
-    return f->type == CODEC_TUPLE && f->tuple->parts[0].type <= CODEC_U64 &&
-           f->tuple->parts[1].type <= CODEC_U64;
 }
 
 void codec_get_pair(const struct codec *c, struct codec_reader *r, uint64_t may, void *s, uint64_t *has)
@@ -429,7 +427,7 @@ void codec_get_pair(const struct codec *c, struct codec_reader *r, uint64_t may,
     uint8_t *base = s;
     if (!f->list) {
         get_single(&r->in, f, base + f->at);
-    } else if (!all_numbers(f) || !get_numbers(r, f, base)) {
+    } else if (f->type != CODEC_TUPLE || !get_plain(r, f, base)) {
         get_list(r, f, s);
         if (!r->in.why)
             cbor_fail(&r->in, check_field(f, s));

@@ -88,15 +88,9 @@ static bool has_rows(const struct entry_shape *s)
     return s && (s->must & KEY_BIT(E_ROOT));
 }
 
-struct front {
-    uint32_t kind, count;
-    uint64_t time;
-    const uint8_t *salt, *root;
-};
-
 /* What entries with rows begin with, from kind to root, in the form that nearly all have: five pairs taken at
  * once, or none. Whatever differs is left to the general reader, which knows what may and what is wrong. */
-static bool get_front(struct codec_reader *r, uint64_t pairs, struct front *f)
+static bool get_front(struct codec_reader *r, uint64_t pairs, uint32_t *kind, struct entry_front *f)
 {
     enum { KIND = 1, TIME = 3, SALT = 8, COUNT = 26, ROOT = 28, END = 63 };
     const uint8_t *p = r->in.p;
@@ -105,77 +99,95 @@ static bool get_front(struct codec_reader *r, uint64_t pairs, struct front *f)
         p[SALT + 1] != 0x50 || p[COUNT] != E_COUNT || p[COUNT + 1] > 23 || p[ROOT] != E_ROOT ||
         p[ROOT + 1] != 0x58 || p[ROOT + 2] != 32)
         return false;
-    *f = (struct front){p[KIND], p[COUNT + 1], be_get(p + TIME + 1, 4), p + SALT + 2, p + ROOT + 3};
+    *kind = p[KIND];
+    *f = (struct entry_front){be_get(p + TIME + 1, 4), p[COUNT + 1], p + SALT + 2, p + ROOT + 3};
     if (f->time <= UINT16_MAX) /* has a shorter form */
         return false;
     r->in.p = p + END;
     return true;
 }
 
-static void put_front(struct entry *e, const struct front *f)
+/* The pairs behind the first `i`, into what these were read to already. */
+static enum bourn_err decode_rest(struct codec_reader *r, uint64_t pairs, uint64_t i, struct entry *e)
 {
-    e->kind = f->kind;
-    e->time = f->time;
-    memcpy(e->salt, f->salt, sizeof e->salt);
-    e->count = f->count;
-    memcpy(e->root, f->root, sizeof e->root);
-}
-
-static unsigned memo_slot(uint32_t kind, struct slice rest)
-{
-    return (kind + (unsigned)rest.n * 5 + (rest.n > 2 ? rest.p[1] + rest.p[2] : 0)) % ENTRY_MEMO_SLOTS;
-}
-
-static const struct entry *find_like(const struct entry_memo *memo, unsigned slot, uint32_t kind,
-                                     uint64_t pairs, struct slice rest)
-{
-    const struct entry *e = memo ? memo->e[slot] : NULL;
-    bool like = e && e->kind == kind && pairs == (uint64_t)__builtin_popcountll(e->has) &&
-                slice_eq(memo->rest[slot], rest);
-    return like ? e : NULL;
-}
-
-enum bourn_err entry_decode_like(struct slice in, struct arena *a, struct entry *e, struct entry_memo *memo)
-{
-    struct codec_reader r = {.arena = a};
-    struct front front;
-    struct slice rest = {0};
-    unsigned slot = 0;
-    cbor_init(&r.in, in);
-    uint64_t pairs = codec_get_head(&entry_codec, &r), i = 1;
-    if (get_front(&r, pairs, &front)) {
-        rest = slice_of(r.in.p, (size_t)(r.in.end - r.in.p));
-        slot = memo_slot(front.kind, rest);
-        const struct entry *like = find_like(memo, slot, front.kind, pairs, rest);
-        *e = like ? *like : (struct entry){.has = ALWAYS | KEY_BIT(E_COUNT) | KEY_BIT(E_ROOT)};
-        put_front(e, &front);
-        i = like ? pairs : 5;
-        r.in.p = like ? r.in.end : r.in.p;
-    } else {
-        *e = (struct entry){0};
-        codec_get_pair(&entry_codec, &r, KEY_BIT(E_KIND), e, &e->has);
+    if (i == 0) {
+        codec_get_pair(&entry_codec, r, KEY_BIT(E_KIND), e, &e->has);
+        i = 1;
     }
     const struct entry_shape *s = entry_shape(e->kind);
-    if (!s && !r.in.why)
-        return decode_unknown(&r, pairs, e);
+    if (!s && !r->in.why)
+        return decode_unknown(r, pairs, e);
     uint64_t may = s ? ALWAYS | s->must | s->may | (e->kind == ENTRY_PARTY ? KEY_BIT(E_ENDS) : 0) : 0;
-    for (; i < pairs && !r.in.why; i++)
-        codec_get_pair(&entry_codec, &r, may, e, &e->has);
-    r.key = 0;
-    if (!r.in.why)
-        cbor_fail(&r.in, check_entry(e, e->has));
-    if (!r.in.why && r.in.p < r.in.end)
-        cbor_fail(&r.in, "bytes after the end");
-    if (memo && rest.n && !r.in.why) {
-        memo->e[slot] = e;
-        memo->rest[slot] = rest;
-    }
-    return codec_done(&entry_codec, &r);
+    for (; i < pairs && !r->in.why; i++)
+        codec_get_pair(&entry_codec, r, may, e, &e->has);
+    r->key = 0;
+    if (!r->in.why)
+        cbor_fail(&r->in, check_entry(e, e->has));
+    if (!r->in.why && r->in.p < r->in.end)
+        cbor_fail(&r->in, "bytes after the end");
+    return codec_done(&entry_codec, r);
+}
+
+enum { FRONT_PAIRS = 5 };
+
+static void begin(struct entry *e, uint32_t kind, const struct entry_front *f)
+{
+    e->kind = kind;
+    e->has = ALWAYS | KEY_BIT(E_COUNT) | KEY_BIT(E_ROOT);
+    entry_front_put(e, f);
 }
 
 enum bourn_err entry_decode(struct slice in, struct arena *a, struct entry *e)
 {
-    return entry_decode_like(in, a, e, NULL);
+    struct codec_reader r = {.arena = a};
+    struct entry_front front;
+    uint32_t kind;
+    cbor_init(&r.in, in);
+    *e = (struct entry){0};
+    uint64_t pairs = codec_get_head(&entry_codec, &r), i = 0;
+    if (get_front(&r, pairs, &kind, &front)) {
+        begin(e, kind, &front);
+        i = FRONT_PAIRS;
+    }
+    return decode_rest(&r, pairs, i, e);
+}
+
+static struct entry_like *slot_of(struct entry_memo *memo, uint32_t kind, struct slice rest)
+{
+    return &memo->slot[(kind + (unsigned)rest.n * 5 + (rest.n > 2 ? rest.p[1] + rest.p[2] : 0)) %
+                       ENTRY_MEMO_SLOTS];
+}
+
+enum bourn_err entry_decode_like(struct slice in, struct arena *a, struct entry_memo *memo,
+                                 struct entry **out, struct entry_front *front)
+{
+    struct codec_reader r = {.arena = a};
+    struct entry_like *like = NULL;
+    struct slice rest = {0};
+    uint32_t kind;
+    cbor_init(&r.in, in);
+    uint64_t pairs = codec_get_head(&entry_codec, &r);
+    *front = (struct entry_front){0};
+    if (get_front(&r, pairs, &kind, front)) {
+        rest = slice_of(r.in.p, (size_t)(r.in.end - r.in.p));
+        like = slot_of(memo, kind, rest);
+        if (like->e && like->e->kind == kind && like->pairs == pairs && slice_eq(like->rest, rest)) {
+            *out = like->e;
+            entry_front_put(like->e, front);
+            r.in.p = r.in.end;
+            cbor_fail(&r.in, check_entry(like->e, like->e->has));
+            return codec_done(&entry_codec, &r);
+        }
+    }
+    struct entry *e = *out = arena_alloc(a, sizeof *e);
+    if (!e)
+        return err_set(BOURN_E_MEMORY, "no memory left in the arena");
+    if (like)
+        begin(e, kind, front);
+    enum bourn_err err = decode_rest(&r, pairs, like ? FRONT_PAIRS : 0, e);
+    if (like && err == BOURN_OK)
+        *like = (struct entry_like){e, rest, pairs};
+    return err;
 }
 
 static const char *check_row(uint32_t kind, const struct row *r, uint64_t has)
@@ -246,7 +258,9 @@ enum bourn_err row_decode(struct slice in, uint32_t kind, struct arena *a, struc
 {
     struct codec_reader r = {.arena = a};
     const struct entry_shape *s = entry_shape(kind);
-    *row = (struct row){0};
+    size_t size = sizeof *row;
+    __asm__("" : "+r"(size)); /* where gcc knows the size it clears by `rep stos`, three times as long */
+    memset(row, 0, size);
     if (!entry_kind_has_rows(kind))
         return err_set(BOURN_E_FORMAT, "row: entries of kind %u have no rows", kind);
     cbor_init(&r.in, in);

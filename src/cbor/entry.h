@@ -216,15 +216,33 @@ void entry_encode(struct buf *out, const struct entry *e);
  * unknown or reserved kind; e->kind, time, salt are set then). */
 enum bourn_err entry_decode(struct slice in, struct arena *a, struct entry *e) BOURN_MUST_USE;
 /* The same for one of many that lie in the arena together: most entries of a log say the same as one a little
- * before them behind time, salt, count and root. Where those bytes are the same, what they were decoded to is
- * taken over. Starts zeroed, and again whenever the arena is reset or the bytes go. */
+ * before them behind time, salt, count and root. Where those bytes are the same, *out is the entry that they
+ * were decoded to before, and is shared: whoever looks at it puts the front of the one that is meant into it
+ * first. NULL out of memory. The memo starts zeroed, and again whenever the arena is reset or the bytes go.
+ */
 enum { ENTRY_MEMO_SLOTS = 16 };
 struct entry_memo {
-    const struct entry *e[ENTRY_MEMO_SLOTS];
-    struct slice rest[ENTRY_MEMO_SLOTS];
+    struct entry_like {
+        struct entry *e;
+        struct slice rest; /* bytes behind its front … */
+        uint64_t pairs;    /* … and pairs in all */
+    } slot[ENTRY_MEMO_SLOTS];
 };
-enum bourn_err entry_decode_like(struct slice in, struct arena *a, struct entry *e,
-                                 struct entry_memo *memo) BOURN_MUST_USE;
+struct entry_front {
+    uint64_t time, count;
+    const uint8_t *salt, *root; /* in the input; NULL: the entry is not shared */
+};
+enum bourn_err entry_decode_like(struct slice in, struct arena *a, struct entry_memo *memo,
+                                 struct entry **out, struct entry_front *front) BOURN_MUST_USE;
+static inline void entry_front_put(struct entry *e, const struct entry_front *f)
+{
+    if (!f->salt)
+        return;
+    e->time = f->time;
+    e->count = f->count;
+    memcpy(e->salt, f->salt, sizeof e->salt);
+    memcpy(e->root, f->root, sizeof e->root);
+}
 /* Whether entries of this kind carry rows (E_COUNT and E_ROOT). */
 bool entry_kind_has_rows(uint32_t kind);
 /* Whether a verdict reads it, though it is about nobody: what gate/world.h keeps. */

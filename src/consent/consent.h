@@ -73,6 +73,11 @@ void consent_sign(uint8_t signature[64], struct slice canonical, const uint8_t s
 /* BOURN_E_CRYPTO if the key is unfit (small order) or the signature is not of this key over these bytes. */
 enum bourn_err consent_verify(struct slice canonical, struct slice signature,
                               struct slice public_key) BOURN_MUST_USE;
+/* The same, and remembers the keys that are fit: that one is takes longer to show than that the signature is
+ * good. */
+struct crypto_sound_keys;
+enum bourn_err consent_verify_again(struct crypto_sound_keys *known, struct slice canonical,
+                                    struct slice signature, struct slice public_key) BOURN_MUST_USE;
 
 /* Whether a name or contact can stand in a statement: one line of text that shows as it is, without control
  * characters and marks that turn the direction of writing. */

@@ -17,10 +17,17 @@ void consent_sign(uint8_t signature[64], struct slice canonical, const uint8_t s
     crypto_sign(signature, slice_of(digest, sizeof digest), secret);
 }
 
-enum bourn_err consent_verify(struct slice canonical, struct slice signature, struct slice public_key)
+static bool fit(struct crypto_sound_keys *known, struct slice public_key)
+{
+    return public_key.n == CRYPTO_SIGN_PUBLIC_BYTES &&
+           (known ? crypto_public_key_ok_again(known, public_key.p) : crypto_public_key_ok(public_key.p));
+}
+
+enum bourn_err consent_verify_again(struct crypto_sound_keys *known, struct slice canonical,
+                                    struct slice signature, struct slice public_key)
 {
     uint8_t digest[32];
-    if (public_key.n != CRYPTO_SIGN_PUBLIC_BYTES || !crypto_public_key_ok(public_key.p))
+    if (!fit(known, public_key))
         return err_set(BOURN_E_CRYPTO, "statement: the public key is not a sound Ed25519 key");
     consent_digest(digest, canonical);
     if (signature.n != CRYPTO_SIGNATURE_BYTES ||
@@ -28,6 +35,11 @@ enum bourn_err consent_verify(struct slice canonical, struct slice signature, st
         return err_set(BOURN_E_CRYPTO,
                        "statement: the signature is not that of this key over this statement");
     return BOURN_OK;
+}
+
+enum bourn_err consent_verify(struct slice canonical, struct slice signature, struct slice public_key)
+{
+    return consent_verify_again(NULL, canonical, signature, public_key);
 }
 
 static enum bourn_err get_bytes(const json_t *v, const char *name, size_t n, struct arena *a,

@@ -4,6 +4,7 @@
 #define BOURN_CRYPTO_CRYPTO_H
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/slice.h"
 
 #define CRYPTO_HASH_BYTES 32
@@ -38,6 +39,8 @@ static inline void crypto_sha256_1(uint8_t out[32], struct slice a)
 /* Of one byte and data: what leaves and nodes of a tree are. Not for secrets: nothing is wiped. */
 void crypto_sha256_prefixed(uint8_t out[32], uint8_t prefix, struct slice data);
 void crypto_sha256_pair(uint8_t out[32], uint8_t prefix, const uint8_t a[32], const uint8_t b[32]);
+/* Of n pairs that lie side by side, 64 bytes each, to 32 bytes each; `out` may be where `in` begins. */
+void crypto_sha256_pairs(uint8_t *out, uint8_t prefix, const uint8_t *in, size_t n);
 
 /* HMAC-SHA256 (RFC 2104) of the concatenation of n parts. `struct crypto_mac` keeps the hashed pads of one
  * key (105 ns a call instead of 2,400 through EVP HKDF); wipe it with crypto_wipe. */
@@ -74,5 +77,15 @@ bool crypto_verify(const uint8_t signature[64], struct slice message, const uint
 /* False for public keys that are of small order, off the curve, not canonical, or outside the prime-order
  * subgroup: such a key must never be enrolled, and a replay checks it again at each `key` entry. */
 bool crypto_public_key_ok(const uint8_t public_key[32]);
+/* The same for who meets keys again: those that were sound the last time are remembered, each in the one
+ * place that its bytes choose, so that only the same 32 bytes are believed. Starts zeroed; one thread's. How
+ * long it takes tells whether a key was seen before: not for where that is a secret. */
+struct crypto_sound_keys {
+    struct {
+        uint8_t key[32];
+        bool sound;
+    } at[SOUND_KEYS_KEPT];
+};
+bool crypto_public_key_ok_again(struct crypto_sound_keys *known, const uint8_t public_key[32]);
 
 #endif

@@ -21,8 +21,7 @@ void merkle_leaves_grow(struct merkle_leaves *l)
     struct merkle_hash *below = l->node;
     for (size_t n = l->n; n > 1; n /= 2) {
         struct merkle_hash *here = below + n;
-        for (size_t i = 0; i < n / 2; i++)
-            merkle_node(&here[i], &below[2 * i], &below[2 * i + 1]);
+        merkle_nodes(here, below, n / 2);
         below = here;
     }
 }

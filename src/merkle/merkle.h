@@ -15,6 +15,8 @@ void merkle_leaf(struct merkle_hash *out, struct slice data);
 /* n of them, data[i] to *out[i]: cheaper than one by one. */
 void merkle_leaves(const struct slice *data, struct merkle_hash *const *out, size_t n);
 void merkle_node(struct merkle_hash *out, const struct merkle_hash *left, const struct merkle_hash *right);
+/* The nodes above n pairs of hashes that lie side by side; `out` may be where `in` begins. */
+void merkle_nodes(struct merkle_hash *out, const struct merkle_hash *in, size_t n);
 void merkle_empty(struct merkle_hash *out); /* root of no leaves */
 /* Root over n leaf hashes in memory (n may be 0). */
 void merkle_root_of(struct merkle_hash *out, const struct merkle_hash *leaves, size_t n);

@@ -11,8 +11,16 @@ void merkle_tile_name(struct buf *out, uint64_t n)
         group[groups++] = (unsigned)(n % GROUP_BASE);
         n /= GROUP_BASE;
     } while (n > 0);
-    while (groups-- > 0)
-        buf_printf(out, groups ? "x%03u/" : "%03u", group[groups]);
+    while (groups-- > 0) {
+        unsigned g = group[groups];
+        const uint8_t digits[3] = {(uint8_t)('0' + g / 100), (uint8_t)('0' + g / 10 % 10),
+                                   (uint8_t)('0' + g % 10)};
+        if (groups)
+            buf_put_u8(out, 'x');
+        buf_put(out, digits, sizeof digits);
+        if (groups)
+            buf_put_u8(out, '/');
+    }
 }
 
 static bool digits3(const uint8_t *p, uint64_t *out)

@@ -24,21 +24,19 @@ void merkle_empty(struct merkle_hash *out)
     crypto_sha256(out->b, NULL, 0);
 }
 
-/* The nodes above n hashes, n even and at most a tile: left and right lie side by side already. */
-static void level_up(struct merkle_hash *out, const struct merkle_hash *in, size_t n)
+void merkle_nodes(struct merkle_hash *out, const struct merkle_hash *in, size_t n)
 {
-    for (size_t i = 0; i < n / 2; i++)
-        merkle_node(&out[i], &in[2 * i], &in[2 * i + 1]);
+    crypto_sha256_pairs((uint8_t *)out, 0x01, (const uint8_t *)in, n);
 }
 
 void merkle_root_of(struct merkle_hash *out, const struct merkle_hash *leaves, size_t n)
 {
-    struct merkle_hash level[2][AT_ONCE];
-    unsigned which = 0;
+    struct merkle_hash level[AT_ONCE];
     if (n >= 2 && n <= 2 * AT_ONCE && !(n & (n - 1))) { /* a whole tile, or a whole part of one */
-        for (const struct merkle_hash *in = leaves; n > 1; n /= 2, in = level[which], which ^= 1)
-            level_up(level[which], in, n);
-        *out = level[which ^ 1][0];
+        merkle_nodes(level, leaves, n / 2);
+        while (n /= 2, n > 1)
+            merkle_nodes(level, level, n / 2);
+        *out = level[0];
         return;
     }
     struct merkle_edge e;

@@ -1,6 +1,7 @@
 /* The threads of a replay. Each takes what is next: the piece whose turn it is, if it has been read and
- * nobody else is at it; a signature; or a piece to read ahead. So the parts that depend on order run one
- * after another, whoever runs them, and what they find does not depend on the number of threads. */
+ * nobody else is at it, by the one who read it or by whoever has nothing left to read ahead; a signature; or
+ * a piece to read ahead. So the parts that depend on order run one after another, whoever runs them, and what
+ * they find does not depend on the number of threads. */
 #include "consent/consent.h"
 #include "verify/piece.h"
 
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 
 enum { SIGNATURES = 512, PIECES_PER_THREAD = 2 };
+/* Taken at once, by one thread: a key's own entry and the first consent under it mostly follow each other. */
+enum { SIGNATURES_AT_ONCE = 8 };
 
 struct signature {
     struct buf bytes; /* statement, signature, public key */
@@ -20,6 +23,13 @@ struct signature {
 struct slot {
     struct piece piece;
     bool read;
+    const struct hand *by; /* who read it: its memory is still in that one's cache */
+};
+struct hand { /* one thread */
+    struct replay *v;
+    struct source source;
+    pthread_t thread;
+    struct crypto_sound_keys known;
 };
 struct crew {
     pthread_mutex_t lock; /* for all that follows */
@@ -30,14 +40,9 @@ struct crew {
     size_t sign_first, sign_end; /* positions that grow for ever: queued ones, modulo SIGNATURES */
     uint64_t next_read, next_turn, end, size; /* numbers of pieces; entries at the end */
     unsigned skip;                            /* of the first one */
-    bool busy;                                /* the turn is being taken */
+    struct hand *turn;                        /* who takes the turn; NULL: nobody */
     enum bourn_err err;                       /* what ended the replay */
     char why[512];
-};
-struct hand { /* one thread */
-    struct replay *v;
-    struct source source;
-    pthread_t thread;
 };
 
 static struct piece *piece_of(struct crew *c, uint64_t n)
@@ -53,16 +58,17 @@ static void fail(struct crew *c, enum bourn_err err)
     snprintf(c->why, sizeof c->why, "%s", err_text());
 }
 
-static void take_turn(struct replay *v)
+static void take_turn(struct hand *h)
 {
+    struct replay *v = h->v;
     struct crew *c = v->crew;
     struct slot *s = &c->ring[c->next_turn % c->slots];
-    c->busy = true;
+    c->turn = h;
     pthread_mutex_unlock(&c->lock);
     enum bourn_err err = replay_piece(v, &s->piece);
     piece_clear(&s->piece);
     pthread_mutex_lock(&c->lock);
-    c->busy = false;
+    c->turn = NULL;
     if (err != BOURN_OK)
         fail(c, err);
     s->read = false;
@@ -78,33 +84,46 @@ static void read_ahead(struct hand *h)
     s->piece.n = n;
     s->piece.width = left < MERKLE_TILE_WIDTH ? (unsigned)left : MERKLE_TILE_WIDTH;
     s->piece.skip = c->skip;
+    s->read = false; /* one that a round before this left behind, if it ended early */
     c->skip = 0;
     pthread_mutex_unlock(&c->lock);
     piece_read(&s->piece, h->v, &h->source, false);
     pthread_mutex_lock(&c->lock);
     s->read = true;
+    s->by = h;
     pthread_cond_broadcast(&c->changed);
 }
 
-static void verify(struct replay *v, enum verify_clause c, uint64_t at, uint64_t seq, const char *what,
+static void verify(struct hand *h, enum verify_clause c, uint64_t at, uint64_t seq, const char *what,
                    struct slice statement, struct slice signature, struct slice public_key)
 {
-    if (consent_verify(statement, signature, public_key) != BOURN_OK)
-        finding_late(v, c, at, seq, "%s: %s", what, err_text());
+    if (consent_verify_again(&h->known, statement, signature, public_key) != BOURN_OK)
+        finding_late(h->v, c, at, seq, "%s: %s", what, err_text());
 }
 
-static void check_queued(struct replay *v)
+static void check(struct hand *h, const struct signature *s)
 {
-    struct crew *c = v->crew;
-    struct signature *s = &c->signature[c->sign_first++ % SIGNATURES];
-    s->state = TAKEN;
-    pthread_mutex_unlock(&c->lock);
     const uint8_t *p = s->bytes.p;
-    verify(v, s->clause, s->at, s->seq, s->what, slice_of(p, s->statement_n),
+    verify(h, s->clause, s->at, s->seq, s->what, slice_of(p, s->statement_n),
            slice_of(p + s->statement_n, s->signature_n),
            slice_of(p + s->statement_n + s->signature_n, s->bytes.n - s->statement_n - s->signature_n));
+}
+
+static void check_queued(struct hand *h)
+{
+    struct crew *c = h->v->crew;
+    struct signature *taken[SIGNATURES_AT_ONCE];
+    size_t n = 0;
+    while (n < SIGNATURES_AT_ONCE && c->sign_first != c->sign_end) {
+        taken[n] = &c->signature[c->sign_first++ % SIGNATURES];
+        taken[n++]->state = TAKEN;
+    }
+    pthread_mutex_unlock(&c->lock);
+    for (size_t i = 0; i < n; i++)
+        check(h, taken[i]);
     pthread_mutex_lock(&c->lock);
-    s->state = FREE;
+    for (size_t i = 0; i < n; i++)
+        taken[i]->state = FREE;
 }
 
 void crew_check_signature(struct replay *v, enum verify_clause clause, const char *what,
@@ -135,7 +154,7 @@ void crew_check_signature(struct replay *v, enum verify_clause clause, const cha
     }
     pthread_mutex_unlock(&c->lock);
     if (!queue) /* alone, or nobody comes after with checking */
-        verify(v, clause, v->index, v->seq++, what, e->statement, e->signature, e->public_key);
+        verify(c->turn, clause, v->index, v->seq++, what, e->statement, e->signature, e->public_key);
 }
 
 static void *work(void *arg)
@@ -146,15 +165,16 @@ static void *work(void *arg)
     for (;;) {
         bool over = c->err != BOURN_OK || c->next_turn == c->end, queued = c->sign_first != c->sign_end;
         bool ahead = !over && c->next_read < c->end && c->next_read - c->next_turn < c->slots;
-        if (!over && !c->busy && c->next_turn < c->next_read && c->ring[c->next_turn % c->slots].read)
-            take_turn(h->v);
+        struct slot *s = &c->ring[c->next_turn % c->slots];
+        if (!over && !c->turn && c->next_turn < c->next_read && s->read && (!ahead || s->by == h))
+            take_turn(h);
         else if (queued && (!ahead || c->sign_end - c->sign_first > SIGNATURES / 2))
-            check_queued(h->v);
+            check_queued(h);
         else if (ahead)
             read_ahead(h);
         else if (queued)
-            check_queued(h->v);
-        else if (over && !c->busy)
+            check_queued(h);
+        else if (over && !c->turn)
             break;
         else
             pthread_cond_wait(&c->changed, &c->lock);

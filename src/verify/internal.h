@@ -57,7 +57,7 @@ enum bourn_err evidence_end(struct evidence_reader *r) BOURN_MUST_USE;
 enum bourn_err evidence_find(struct evidence_reader *r, struct source *s, uint64_t index, uint64_t size,
                              const uint8_t label[16], struct opened *out, bool *found) BOURN_MUST_USE;
 
-/* People (people.c): flat and of fixed size each, so that memory can be told from their number: 112 bytes a
+/* People (people.c): flat and of fixed size each, so that memory can be told from their number: 128 bytes a
  * person and 16 to 32 of the table; 32 a record, in runs of powers of two; 104 more once somebody has signed
  * anything or evidence stayed closed. Keys and consents are the gate's (person.h). */
 struct record {
@@ -82,9 +82,9 @@ struct signer {            /* of those alone who signed something, or whose evid
     bool claimed_erased;
 };
 struct subject {
-    struct person person;
-    struct record *records; /* ascending by collection and id */
-    struct signer *signer;  /* NULL: not one yet */
+    _Alignas(64) struct person person; /* its chain lies in one line of the cache */
+    struct record *records;            /* ascending by collection and id */
+    struct signer *signer;             /* NULL: not one yet */
     uint32_t records_n;
 };
 struct pool { /* runs of records by powers of two: what grew out of a run leaves it for the next (people.c) */
@@ -96,7 +96,7 @@ struct pool { /* runs of records by powers of two: what grew out of a run leaves
 struct people {
     uint64_t *slot; /* upper half: bits of the hash; lower: number of the person, from 1; 0: empty */
     size_t slots, n;
-    struct subject **chunk; /* person i: chunk[i >> 12][i & 4095] */
+    struct subject **chunk; /* person i: chunk[i >> 14][i & 16383] */
     size_t chunks;
     struct pool pool;
     uint64_t seed;

@@ -3,19 +3,39 @@
 #include "verify/internal.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
-enum { SLOTS_MIN = 1024, CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS, BLOCK_BYTES = 1 << 20 };
+enum { SLOTS_MIN = 1024, CHUNK_BITS = 14, CHUNK = 1 << CHUNK_BITS, BLOCK_BYTES = 1 << 20 };
+enum { HUGE_BYTES = 2 << 20 };
+_Static_assert(CHUNK * sizeof(struct subject) == HUGE_BYTES, "a chunk of people is one huge page");
 
 static enum bourn_err no_memory(void)
 {
     return err_set(BOURN_E_MEMORY, "out of memory");
 }
 
+/* What is visited in no order, on huge pages where the system has them: else each visit is to a page that the
+ * processor has forgotten the place of. Not zeroed. */
+static void *alloc_huge(size_t bytes)
+{
+    void *p = aligned_alloc(HUGE_BYTES, bytes);
+    if (p)
+        (void)madvise(p, bytes, MADV_HUGEPAGE);
+    return p;
+}
+
+static uint64_t *alloc_slots(size_t n)
+{
+    size_t bytes = n * sizeof(uint64_t);
+    uint64_t *slot = bytes < HUGE_BYTES ? malloc(bytes) : alloc_huge(bytes);
+    return slot ? memset(slot, 0, bytes) : NULL;
+}
+
 enum bourn_err people_init(struct people *p)
 {
     *p = (struct people){.slots = SLOTS_MIN};
     crypto_random(&p->seed, sizeof p->seed); /* so that chosen labels cannot crowd one slot */
-    p->slot = calloc(p->slots, sizeof *p->slot);
+    p->slot = alloc_slots(p->slots);
     return p->slot ? BOURN_OK : no_memory();
 }
 
@@ -82,13 +102,13 @@ struct subject *people_fetch(const struct people *p, uint64_t hash)
         return NULL;
     struct subject *s = people_at(p, (uint32_t)p->slot[i] - 1);
     __builtin_prefetch(s);
-    __builtin_prefetch((const uint8_t *)s + 64);
+    __builtin_prefetch((const uint8_t *)s + 64); /* its records */
     return s;
 }
 
 static bool table_double(struct people *p)
 {
-    uint64_t *old = p->slot, *slot = calloc(p->slots * 2, sizeof *slot);
+    uint64_t *old = p->slot, *slot = alloc_slots(p->slots * 2);
     if (!slot)
         return false;
     p->slot = slot;
@@ -111,7 +131,7 @@ static bool chunk_add(struct people *p)
     if (!chunk)
         return false;
     p->chunk = chunk;
-    chunk[p->chunks] = aligned_alloc(64, CHUNK * sizeof **chunk);
+    chunk[p->chunks] = alloc_huge(CHUNK * sizeof **chunk);
     return chunk[p->chunks] && ++p->chunks;
 }
 

@@ -89,7 +89,7 @@ static void decode_row(struct piece *p, const struct people *people, struct piec
                        struct slice bytes)
 {
     struct piece_row *r = &p->row[p->rows_n++];
-    note(p, &r->trouble, row_decode(bytes, x->e.kind, &p->arena, &r->r));
+    note(p, &r->trouble, row_decode(bytes, x->e->kind, &p->arena, &r->r));
     r->hash = people_hash(people, r->r.label);
     r->subject = NULL;
     x->ahead++;
@@ -117,8 +117,6 @@ static void take_rows(struct piece *p, const struct people *people, struct piece
     size_t at = 0, n = 0;
     bool ahead = true;
     merkle_edge_init(&edge);
-    x->row = p->rows_n;
-    x->ahead = 0;
     x->ahead_end = 0;
     while (rows_next(x->group, &at, &bytes)) {
         if (n == PART) {
@@ -194,8 +192,10 @@ void piece_read(struct piece *p, const struct replay *v, struct source *s, bool 
     batch.n = 0;
     for (unsigned i = p->skip; i < p->whole; i++) {
         struct piece_entry *x = &p->entry[i];
-        note(p, &x->trouble, entry_decode_like(x->bytes, &p->arena, &x->e, &p->memo));
-        if (rows_given && x->trouble.err == BOURN_OK && entry_has(&x->e, E_ROOT))
+        x->row = p->rows_n;
+        x->ahead = 0;
+        note(p, &x->trouble, entry_decode_like(x->bytes, &p->arena, &p->memo, &x->e, &x->front));
+        if (rows_given && x->trouble.err == BOURN_OK && entry_has(x->e, E_ROOT))
             take_rows(p, &v->people, x, &batch);
     }
     merkle_leaves(batch.data, batch.out, batch.n);

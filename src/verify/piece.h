@@ -18,7 +18,8 @@ struct piece_row {
 };
 struct piece_entry {
     struct slice bytes, group;
-    struct entry e;
+    struct entry *e;          /* shared with others like it … */
+    struct entry_front front; /* … but for this, put into it in its turn */
     struct trouble trouble;
     uint32_t row, ahead;        /* its first row in the piece, and how many are decoded: all, mostly */
     size_t ahead_end, rows_end; /* in the group: behind those, and behind all; less than it is long if cut */

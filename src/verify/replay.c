@@ -39,7 +39,7 @@ static enum bourn_err check_begun(const struct replay *v)
 static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i)
 {
     const struct piece_entry *x = &p->entry[i];
-    const struct entry *e = v->entry = &x->e;
+    const struct entry *e = v->entry = x->e;
     const char *clause = "V3";
     continued_before(v, x->bytes);
     enum bourn_err err = tree_append(v, &p->leaf[i], p);
@@ -54,6 +54,7 @@ static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i
     }
     if (x->trouble.err != BOURN_OK)
         return err_set(x->trouble.err, "%s", x->trouble.why);
+    entry_front_put(x->e, &x->front);
     if (e->kind == ENTRY_GENESIS && e->format > FORMAT_VERSION)
         return err_set(BOURN_E_UNAVAILABLE, "the log has format version %llu: use a newer verifier",
                        (unsigned long long)e->format);
@@ -87,16 +88,23 @@ static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i
     return BOURN_OK;
 }
 
-/* People are all over the memory: what rows will ask for is fetched while others are looked at. */
-static void fetch_people(struct replay *v, struct piece *p)
+/* People are all over the memory: what a row will ask for is fetched while those before it are looked at,
+ * each step a few rows before the next, so that what it reads has come. */
+struct fetched {
+    uint32_t slots, people, records; /* up to these rows of the piece */
+};
+enum { ROWS_BETWEEN = 16 };
+
+/* `row`: behind those of the entry at hand. */
+static void fetch_people(struct replay *v, struct piece *p, uint32_t row, struct fetched *f)
 {
-    for (uint32_t i = 0; i < p->rows_n; i++)
-        people_fetch_slot(&v->people, p->row[i].hash);
-    for (uint32_t i = 0; i < p->rows_n; i++)
-        p->row[i].subject = people_fetch(&v->people, p->row[i].hash);
-    for (uint32_t i = 0; i < p->rows_n && !v->o->structure; i++)
-        if (p->row[i].subject)
-            __builtin_prefetch(p->row[i].subject->records);
+    for (; f->slots < p->rows_n && f->slots < row + 4 * ROWS_BETWEEN; f->slots++)
+        people_fetch_slot(&v->people, p->row[f->slots].hash);
+    for (; f->people < p->rows_n && f->people < row + 3 * ROWS_BETWEEN; f->people++)
+        p->row[f->people].subject = people_fetch(&v->people, p->row[f->people].hash);
+    for (; !v->o->structure && f->records < p->rows_n && f->records < row + ROWS_BETWEEN; f->records++)
+        if (p->row[f->records].subject)
+            __builtin_prefetch(p->row[f->records].subject->records);
 }
 
 enum bourn_err replay_piece(struct replay *v, struct piece *p)
@@ -109,11 +117,13 @@ enum bourn_err replay_piece(struct replay *v, struct piece *p)
     /* Before an entry of the piece was taken a replay that stays can come back to it. */
     if (v->o->stays && p->tile_trouble.err != BOURN_OK && p->tile_trouble.err != BOURN_E_LIMIT)
         return err_set(p->tile_trouble.err, "%s", p->tile_trouble.why);
-    fetch_people(v, p);
+    struct fetched fetched = {0};
     for (unsigned i = 0; i < p->whole && err == BOURN_OK; i++) {
         v->index = p->n * MERKLE_TILE_WIDTH + i;
-        if (i >= p->skip)
-            err = replay_entry(v, p, i);
+        if (i < p->skip)
+            continue;
+        fetch_people(v, p, p->entry[i].row + p->entry[i].ahead, &fetched);
+        err = replay_entry(v, p, i);
     }
     v->torn |= err != BOURN_OK || p->cut;
     if (err != BOURN_OK)

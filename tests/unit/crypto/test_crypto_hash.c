@@ -151,6 +151,30 @@ static void derivation(void **state)
     assert_memory_not_equal(out, want, 32);
 }
 
+/* Every number of pairs around a group, to another place and to where they lie; nothing behind them changes.
+ */
+static void pairs_are_as_each(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    uint8_t in[N][64], there[N + 1][32], here[N][64], whole[32];
+    for (size_t i = 0; i < sizeof in; i++)
+        in[i / 64][i % 64] = (uint8_t)(i * 17 + i / 256);
+    for (size_t n = 0; n <= N; n++) {
+        memset(there, 0xee, sizeof there);
+        memcpy(here, in, sizeof here);
+        crypto_sha256_pairs(there[0], (uint8_t)n, in[0], n);
+        crypto_sha256_pairs(here[0], (uint8_t)n, here[0], n);
+        for (size_t i = 0; i < n; i++) {
+            crypto_sha256_prefixed(whole, (uint8_t)n, slice_of(in[i], 64));
+            assert_memory_equal(there[i], whole, 32);
+            assert_memory_equal((const uint8_t *)here + 32 * i, whole, 32);
+        }
+        assert_int_equal(there[n][0], 0xee);
+        assert_memory_equal((const uint8_t *)here + 32 * n, (const uint8_t *)in + 32 * n, sizeof in - 32 * n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +182,7 @@ int main(void)
         cmocka_unit_test(parts_are_concatenated),
         cmocka_unit_test(a_prefix_is_one_byte_before),
         cmocka_unit_test(many_are_as_each),
+        cmocka_unit_test(pairs_are_as_each),
         cmocka_unit_test(rfc4231),
         cmocka_unit_test(derivation),
     };

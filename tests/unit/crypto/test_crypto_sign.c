@@ -200,12 +200,50 @@ static void odd_points(void **state)
     }
 }
 
+/* What is remembered is never more than SOUND_KEYS_KEPT keys, and believed of no other bytes. */
+static void remembered_keys(void **state)
+{
+    (void)state;
+    enum { KEYS = 2 * SOUND_KEYS_KEPT };
+    static struct crypto_sound_keys known;
+    static uint8_t pk[KEYS][32];
+    uint8_t secret[64], nothing[32] = {0}, small[32];
+    assert_false(crypto_public_key_ok_again(&known, nothing)); /* as an empty place looks */
+    for (size_t i = 0; i < KEYS; i++) {
+        crypto_sign_keypair(pk[i], secret);
+        assert_true(crypto_public_key_ok_again(&known, pk[i]));
+    }
+    size_t kept = 0, there = 0;
+    for (size_t i = 0; i < SOUND_KEYS_KEPT; i++)
+        kept += known.at[i].sound;
+    for (size_t i = 0; i < KEYS; i++)
+        for (size_t j = 0; j < SOUND_KEYS_KEPT; j++)
+            there += known.at[j].sound && memcmp(known.at[j].key, pk[i], 32) == 0;
+    assert_true(kept > SOUND_KEYS_KEPT / 2 && there == kept);
+    /* One that is believed, to show that only its place is looked at; then every bit of it counts. */
+    size_t place = (pk[0][0] | (size_t)pk[0][1] << 8) % SOUND_KEYS_KEPT;
+    assert_true(crypto_public_key_ok_again(&known, pk[0]));
+    assert_memory_equal(known.at[place].key, pk[0], 32);
+    for (size_t bit = 0; bit < 256; bit++) {
+        uint8_t other[32];
+        memcpy(other, pk[0], 32);
+        other[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(crypto_public_key_ok_again(&known, other), crypto_public_key_ok(other));
+    }
+    for (size_t i = 0; i < SMALL; i++)
+        for (int again = 0; again < 2; again++) {
+            from_hex(small_order[i], small, 32);
+            assert_false(crypto_public_key_ok_again(&known, small));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc8032),          cmocka_unit_test(fresh_keys),
         cmocka_unit_test(small_order_keys), cmocka_unit_test(small_order_r),
         cmocka_unit_test(non_canonical_s),  cmocka_unit_test(odd_points),
+        cmocka_unit_test(remembered_keys),
     };
     return crypto_init() == BOURN_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
