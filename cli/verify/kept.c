@@ -16,6 +16,20 @@ enum bourn_err kept_add(struct kept *k, const char *file, bool proof)
     return BOURN_OK;
 }
 
+/* A file of --receipt: a receipt, or an event, which is one that says more. */
+static enum bourn_err read_receipt(struct kept *k, size_t i, const struct merkle_vkey *key, struct slice text)
+{
+    struct slice lines;
+    k->event[i] = merkle_is_event(text);
+    return k->event[i] ? merkle_event_open(text, key, &k->said[i], &lines)
+                       : merkle_receipt_open(text, key, &k->said[i]);
+}
+
+static const char *kind_of(const struct kept *k, size_t i)
+{
+    return k->proof[i] ? "proof" : k->event[i] ? "event" : "receipt";
+}
+
 enum bourn_err kept_read(struct kept *k, const struct merkle_vkey *key)
 {
     enum bourn_err err = BOURN_OK;
@@ -28,7 +42,7 @@ enum bourn_err kept_read(struct kept *k, const struct merkle_vkey *key)
         if (err)
             break;
         err = k->proof[i] ? verify_proof(buf_slice(&text), key, &k->said[i], &k->rows[i])
-                          : merkle_receipt_open(buf_slice(&text), key, &k->said[i]);
+                          : read_receipt(k, i, key, buf_slice(&text));
         if (err) {
             snprintf(why, sizeof why, "%s", err_text());
             err = err_set(err, "%s: %s", k->file[i], why);
@@ -42,7 +56,7 @@ static void put_json(struct buf *out, const struct kept *k, size_t i)
 {
     const struct merkle_receipt *r = &k->said[i];
     buf_printf(out, "%s{\"kind\":\"%s\",\"entry\":%llu,\"leaf\":\"", i ? "," : "",
-               k->proof[i] ? "proof" : "receipt", (unsigned long long)r->index);
+               kind_of(k, i), (unsigned long long)r->index);
     base64_put(out, slice_of(r->leaf.b, 32));
     buf_printf(out, "\",\"size\":%llu,\"root\":\"", (unsigned long long)r->size);
     base64_put(out, slice_of(r->root.b, 32));
@@ -61,9 +75,8 @@ void kept_report(struct buf *out, const struct kept *k, bool json)
             put_json(out, k, i);
             continue;
         }
-        buf_printf(out, "%s: %s holds: entry %llu, in the tree of %llu entries", k->file[i],
-                   k->proof[i] ? "the proof" : "the receipt", (unsigned long long)r->index,
-                   (unsigned long long)r->size);
+        buf_printf(out, "%s: the %s holds: entry %llu, in the tree of %llu entries", k->file[i],
+                   kind_of(k, i), (unsigned long long)r->index, (unsigned long long)r->size);
         if (k->proof[i])
             buf_printf(out, ", with %llu rows", (unsigned long long)k->rows[i]);
         buf_put_str(out, "\n");

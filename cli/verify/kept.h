@@ -1,4 +1,4 @@
-/* Receipts and proofs that a party kept: read, and checked by themselves. */
+/* Receipts, events and proofs that a party kept: read, and checked by themselves. */
 #ifndef BOURN_CLI_VERIFY_KEPT_H
 #define BOURN_CLI_VERIFY_KEPT_H
 
@@ -8,7 +8,7 @@ enum { KEPT_MAX = 1024 };
 struct kept {
     struct merkle_receipt said[KEPT_MAX];
     const char *file[KEPT_MAX];
-    bool proof[KEPT_MAX];
+    bool proof[KEPT_MAX], event[KEPT_MAX]; /* neither: a receipt */
     uint64_t rows[KEPT_MAX]; /* of a proof */
     size_t n;
 };

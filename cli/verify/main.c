@@ -29,7 +29,7 @@ static const char usage[] =
     "withdrawn\n"
     "                        or erased there may be left out\n"
     "  --continues-rows FOLDER   the rows of that copy\n"
-    "  --receipt FILE        a receipt from earlier; may be repeated\n"
+    "  --receipt FILE        a receipt, or an event of a webhook, from earlier; may be repeated\n"
     "  --proof FILE          an answer of GET /v1/ledger/proof/INDEX from earlier; may be repeated\n"
     "  --policy FILE         the witnesses that you trust, and how many of them (C2SP tlog-policy): V1 and "
     "S1\n"

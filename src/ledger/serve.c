@@ -18,8 +18,10 @@ enum bourn_err ledger_read(struct io_dir *cell, uint64_t index, uint64_t flushed
     TRY(tiles_open(cell, &t, &f));
     TRY(tiles_item(f, &t, at, entry));
     t.kind = MERKLE_TILE_ROWS;
-    TRY(tiles_open(cell, &t, &g));
-    TRY(tiles_item(g, &t, at, rows));
+    if (rows)
+        TRY(tiles_open(cell, &t, &g));
+    if (rows)
+        TRY(tiles_item(g, &t, at, rows));
 out:
     io_close(f);
     io_close(g);

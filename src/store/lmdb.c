@@ -223,6 +223,7 @@ static enum bourn_err open_spaces(struct store_lmdb *l)
         [STORE_TOKEN] = "token",   [STORE_CODE] = "code",           [STORE_USED] = "used",
         [STORE_NOTICE] = "notice", [STORE_SWEEP] = "sweep",         [STORE_BLIND] = "blind",
         [STORE_EXPIRY] = "expiry", [STORE_CONSENTED] = "consented", [STORE_IDEMPOTENT] = "idempotent",
+        [STORE_WEBHOOK] = "webhook",
     };
     enum bourn_err err = begin(l);
     for (unsigned i = 0; !err && i < STORE_SPACES; i++) {

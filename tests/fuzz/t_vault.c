@@ -93,14 +93,17 @@ static enum bourn_err sign(void *ctx, uint64_t size, const uint8_t root[32], con
 }
 
 static enum bourn_err receipt(void *ctx, const struct merkle_receipt *r, const struct merkle_hash *proof,
-                              size_t n, uint8_t signature[64])
+                              size_t n, struct slice lines, uint8_t signature[64])
 {
     (void)ctx;
     struct buf text;
     fuzz_check(r->size == c.head_size && memcmp(r->root.b, c.head_root, 32) == 0);
     fuzz_check(merkle_verify_inclusion(r->index, r->size, &r->leaf, proof, n, &r->root));
-    buf_init(&text, 1024);
-    merkle_receipt_text(&text, slice_str("cn.example/ledger"), r);
+    buf_init(&text, 1024 + lines.n);
+    if (lines.n)
+        merkle_event_text(&text, slice_str("cn.example/ledger"), r, lines);
+    else
+        merkle_receipt_text(&text, slice_str("cn.example/ledger"), r);
     crypto_sign(signature, buf_slice(&text), c.secret);
     buf_release(&text);
     return BOURN_OK;

@@ -1,4 +1,4 @@
-// What a party took home: receipts and proofs, by themselves and against a log. docs/formats/receipts.md.
+// What a party took home: receipts, events and proofs, by themselves and against a log. docs/formats/receipts.md, events.md.
 import { equal, fromBase64, fromUtf8, Malformed, refuse, utf8 } from "./bytes.mjs";
 import { decodeEntry, decodeRow, hasRows, UnknownKind } from "./grammar.mjs";
 import { decimal, hashOf, openCheckpoint, openNote, Unsigned } from "./note.mjs";
@@ -6,10 +6,15 @@ import { leafHash, nodeHash } from "./tree.mjs";
 
 const PROOF_MAX = 63;
 
-/** {index, leaf, size, root} of a receipt that the key signed. */
+const EVENT_LINES_MAX = 160 << 10;
+
+/* What an event says behind the six lines that it shares with a receipt: printable ASCII, no line empty. */
+const isEvent = (lines) => lines.at(-1) === "" && lines.length > 7 && lines.slice(6, -1).every((x) => /^[ -~]+$/.test(x)) && lines.slice(6).join("\n").length <= EVENT_LINES_MAX;
+
+/** {index, leaf, size, root} of a receipt that the key signed, or of an event, which is one that says more. */
 export async function openReceipt(bytes, key) {
   const lines = (await openNote(bytes, key)).split("\n");
-  if (lines.length !== 7 || lines[0] !== "bourn-receipt/v1") refuse("it is no receipt");
+  if (!(lines[0] === "bourn-receipt/v1" && lines.length === 7) && !(lines[0] === "bourn-disclosure/v1" && isEvent(lines))) refuse("it is no receipt");
   if (lines[1] !== key.name) refuse("a receipt of another log");
   const [index, leaf, size, root] = ["index", "leaf", "size", "root"].map((word, i) => {
     if (!lines[2 + i].startsWith(`${word} `)) refuse(`a receipt without ${word} in its place`);
@@ -17,7 +22,7 @@ export async function openReceipt(bytes, key) {
   });
   const out = { index: decimal(index), leaf: hashOf(leaf), size: decimal(size), root: hashOf(root) };
   if (BigInt(index) >= BigInt(size)) refuse("a receipt whose index is not below its size");
-  return out;
+  return lines.length > 7 ? { ...out, event: true } : out;
 }
 
 /** Whether the proof (RFC 6962, from sibling to root) leads from the leaf at the index to the root of this size. */
