@@ -21,6 +21,8 @@ static struct slice host_of(struct slice authority)
 {
     bool v6 = authority.n && *authority.p == '[';
     const uint8_t *end = authority.n ? memchr(authority.p, v6 ? ']' : ':', authority.n) : NULL;
+    if (v6 && !end)
+        return slice_of(authority.p, 0);
     return slice_of(authority.p, end ? (size_t)(end - authority.p) + v6 : authority.n);
 }
 

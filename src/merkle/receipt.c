@@ -108,7 +108,10 @@ enum bourn_err merkle_receipt_open(struct slice note, const struct merkle_vkey *
 {
     struct slice rest;
     enum bourn_err err = open_text(note, receipt_kind, log_key, out, &rest);
-    return err || !rest.n ? err : err_set(BOURN_E_FORMAT, "malformed receipt: something stands behind root");
+    if (err || !rest.n)
+        return err;
+    *out = (struct merkle_receipt){0};
+    return err_set(BOURN_E_FORMAT, "malformed receipt: something stands behind root");
 }
 
 bool merkle_is_event(struct slice note)
@@ -120,7 +123,8 @@ enum bourn_err merkle_event_open(struct slice note, const struct merkle_vkey *lo
                                  struct merkle_receipt *out, struct slice *lines)
 {
     enum bourn_err err = open_text(note, event_kind, log_key, out, lines);
-    return err || merkle_event_lines_ok(*lines)
-               ? err
-               : err_set(BOURN_E_FORMAT, "malformed event: printable lines were expected behind root");
+    if (err || merkle_event_lines_ok(*lines))
+        return err;
+    *out = (struct merkle_receipt){0};
+    return err_set(BOURN_E_FORMAT, "malformed event: printable lines were expected behind root");
 }

@@ -298,8 +298,9 @@ class Told(Webhook):
         self.told(c, [only_clinic])
         self.told(w, [only_ward])
         body = {"subjects": [self.ids[i] for i in (0, 1, 6, 7)], "collection": "people"}
-        answer = self.cell.ask("POST", "/v1/disclosures", self.CLINIC, HOME_PURPOSE, body)
+        answer = self.cell.ask("POST", "/v1/disclose", self.CLINIC, HOME_PURPOSE, body)
         self.assertEqual(answer.status, 200, answer.body)
+        self.cell.settle()
         many = next(e["index"] for e in reversed(self.cell.entries()) if e["kind"] == "disclosed")
         self.told(c, [only_clinic, many])
         self.told(w, [only_ward, many])
