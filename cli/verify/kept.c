@@ -55,8 +55,8 @@ enum bourn_err kept_read(struct kept *k, const struct merkle_vkey *key)
 static void put_json(struct buf *out, const struct kept *k, size_t i)
 {
     const struct merkle_receipt *r = &k->said[i];
-    buf_printf(out, "%s{\"kind\":\"%s\",\"entry\":%llu,\"leaf\":\"", i ? "," : "",
-               kind_of(k, i), (unsigned long long)r->index);
+    buf_printf(out, "%s{\"kind\":\"%s\",\"entry\":%llu,\"leaf\":\"", i ? "," : "", kind_of(k, i),
+               (unsigned long long)r->index);
     base64_put(out, slice_of(r->leaf.b, 32));
     buf_printf(out, "\",\"size\":%llu,\"root\":\"", (unsigned long long)r->size);
     base64_put(out, slice_of(r->root.b, 32));

@@ -9,7 +9,7 @@ struct kept {
     struct merkle_receipt said[KEPT_MAX];
     const char *file[KEPT_MAX];
     bool proof[KEPT_MAX], event[KEPT_MAX]; /* neither: a receipt */
-    uint64_t rows[KEPT_MAX]; /* of a proof */
+    uint64_t rows[KEPT_MAX];               /* of a proof */
     size_t n;
 };
 enum bourn_err kept_add(struct kept *k, const char *file,

@@ -93,8 +93,7 @@ static enum bourn_err open_text(struct slice note, const char *kind, const struc
     if (!note_line(&rest, &origin) || !slice_is(origin, log_key->name))
         return err_set(BOURN_E_FORMAT, "a receipt of another log: its origin is not the name of this key");
     if (!number(&rest, "index", &r.index) || !hash(&rest, "leaf", &r.leaf) ||
-        !number(&rest, "size", &r.size) || !hash(&rest, "root", &r.root) || r.size >> 63 ||
-        r.index >= r.size)
+        !number(&rest, "size", &r.size) || !hash(&rest, "root", &r.root) || r.size >> 63 || r.index >= r.size)
         return err_set(BOURN_E_FORMAT,
                        "malformed receipt: index, leaf, size and root, one a line, were expected, and an "
                        "index below the size");

@@ -1,6 +1,6 @@
 /* relay: brings requests to witnesses, and events to webhooks. It sees checkpoints, proofs, cosignatures and
- * labels, nothing else; it has no folder and no key, and connects to the ports of their URLs alone. What comes
- * back is for vault to judge; of a webhook's answer only the status does. */
+ * labels, nothing else; it has no folder and no key, and connects to the ports of their URLs alone. What
+ * comes back is for vault to judge; of a webhook's answer only the status does. */
 #include "role/role_internal.h"
 
 #include "base/buf.h"
@@ -20,8 +20,8 @@
 
 enum {
     PLACES = COSIGNATURES_MAX + WEBHOOKS_MAX, /* of witnesses, then of webhooks */
-    URL_BYTES_MAX = WITNESS_URL_BYTES_MAX > WEBHOOK_URL_BYTES_MAX ? WITNESS_URL_BYTES_MAX
-                                                                  : WEBHOOK_URL_BYTES_MAX,
+    URL_BYTES_MAX =
+        WITNESS_URL_BYTES_MAX > WEBHOOK_URL_BYTES_MAX ? WITNESS_URL_BYTES_MAX : WEBHOOK_URL_BYTES_MAX,
     CA_BYTES_MAX = 4 << 20,
     DNS_PORT = 53,
 };

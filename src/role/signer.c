@@ -172,9 +172,9 @@ static enum bourn_err sign(struct signer *s, struct slice message)
 }
 
 /* A receipt says nothing that the head does not say: it is signed for the head that was signed last, and for
- * what the proof shows to be in it. So no other root gets a signature this way, and no false receipt. An event
- * is the same under another first line, and what stands behind it is vault's word about that entry, which
- * anybody can hold against it. */
+ * what the proof shows to be in it. So no other root gets a signature this way, and no false receipt. An
+ * event is the same under another first line, and what stands behind it is vault's word about that entry,
+ * which anybody can hold against it. */
 static enum bourn_err sign_receipt(struct signer *s, struct slice message, bool event)
 {
     struct codec c = {message, true};

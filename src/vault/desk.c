@@ -1,6 +1,6 @@
-/* Receipts and events that were asked for, on their way from the vault's thread to the worker's, which alone talks to
- * the signer, and back. A wish belongs to the answer that waits for it; one whose answer is gone is freed by
- * the worker's thread. */
+/* Receipts and events that were asked for, on their way from the vault's thread to the worker's, which alone
+ * talks to the signer, and back. A wish belongs to the answer that waits for it; one whose answer is gone is
+ * freed by the worker's thread. */
 #include "vault/internal.h"
 
 #include "merkle/merkle.h"

@@ -93,8 +93,8 @@ void vault_use_relay(struct vault *v, const struct vault_relay *relay);
 /* The answer to it; status 0: there was none. Untrusted. */
 enum bourn_err vault_posted(struct vault *v, uint32_t place, uint32_t status,
                             struct slice body) BOURN_MUST_USE;
-/* Appends a line for each URL that witnesses of the policy in force and webhooks are reached by, as far as the
- * host and its port go: paths may be secrets. Those alone are posted to until the next start. */
+/* Appends a line for each URL that witnesses of the policy in force and webhooks are reached by, as far as
+ * the host and its port go: paths may be secrets. Those alone are posted to until the next start. */
 void vault_relay_urls(struct vault *v, struct buf *out);
 
 /* Starts the worker thread (after the sandbox is entered). */

@@ -1,7 +1,7 @@
 /* The ledger is looked at from each mark on, as far as it is signed. Of an entry that a party is told of the
- * worker has the signer sign an event; the relay posts it; the answer moves the mark. So one event a webhook is
- * under way, in the order of the ledger, and a party that is down or lies holds up nobody else. Looking takes
- * at most a tenth of the vault's time, whatever there is to catch up with. */
+ * worker has the signer sign an event; the relay posts it; the answer moves the mark. So one event a webhook
+ * is under way, in the order of the ledger, and a party that is down or lies holds up nobody else. Looking
+ * takes at most a tenth of the vault's time, whatever there is to catch up with. */
 #include "vault/webhook_internal.h"
 
 #include "base/clock.h"
@@ -31,8 +31,7 @@ bool webhook_reachable(const struct webhooks *w, const struct webhook *h)
     return false;
 }
 
-/* --- trouble
- * ----------------------------------------------------------------------------------------------------- */
+/* --- trouble */
 
 static void failed(struct vault *v, struct webhook *h, enum told told, const char *what)
 {
@@ -62,8 +61,7 @@ static enum bourn_err trouble(struct vault *v, struct webhook *h, enum bourn_err
     return err;
 }
 
-/* --- one webhook
- * ------------------------------------------------------------------------------------------------- */
+/* --- one webhook */
 
 static enum bourn_err ask_for_event(struct vault *v, struct webhook *h)
 {
@@ -136,8 +134,7 @@ static enum bourn_err go_on(struct vault *v, struct webhook *h)
     return err;
 }
 
-/* --- all of them
- * ------------------------------------------------------------------------------------------------- */
+/* --- all of them */
 
 bool webhooks_behind(const struct vault *v)
 {

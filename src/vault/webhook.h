@@ -1,7 +1,7 @@
 /* Parties at home that are told of each disclosure about their people (docs/formats/events.md). Nothing is
- * queued: each webhook has a mark in the ledger, and what it is told is made anew from the entry there, signed
- * by the log's key, and brought by the relay; the mark moves once the party has answered 2xx. Owned by the
- * vault's thread. */
+ * queued: each webhook has a mark in the ledger, and what it is told is made anew from the entry there,
+ * signed by the log's key, and brought by the relay; the mark moves once the party has answered 2xx. Owned by
+ * the vault's thread. */
 #ifndef BOURN_VAULT_WEBHOOK_H
 #define BOURN_VAULT_WEBHOOK_H
 
@@ -16,7 +16,8 @@ void webhooks_free(struct webhooks *w);                      /* before the worke
 enum bourn_err webhooks_load(struct vault *v) BOURN_MUST_USE;
 /* Stages that nobody is told for this party any more, which ends. */
 enum bourn_err webhooks_end(struct vault *v, uint64_t party) BOURN_MUST_USE;
-/* A bounded piece of work, while no batch is open: entries looked at, an event asked for, signed or posted. */
+/* A bounded piece of work, while no batch is open: entries looked at, an event asked for, signed or posted.
+ */
 enum bourn_err webhooks_turn(struct vault *v) BOURN_MUST_USE;
 /* Whether entries are waiting to be looked at: then webhooks_turn wants to be called soon. */
 bool webhooks_behind(const struct vault *v);

@@ -1,12 +1,16 @@
 /* What a party is told of an entry, and how its people are known: those whom it enrolled or wrote records of.
  * A webhook goes through the ledger from its party's own entry on, so this is a function of the entries below
- * its mark. An entry and its rows are all that is read: what is told holds labels, and nothing of a record. */
+ * its mark. An entry and its rows are all that is read: what is told holds labels, and nothing of a record.
+ */
 #include "vault/webhook_internal.h"
 
 #include "base/text.h"
 #include "ledger/ledger.h"
 
-enum { LABEL_AT = 3, LABEL_BYTES = 16 }; /* rows are canonical: the head of the map, key 1, the head of 16 bytes */
+enum {
+    LABEL_AT = 3,
+    LABEL_BYTES = 16
+}; /* rows are canonical: the head of the map, key 1, the head of 16 bytes */
 
 static void known_key(uint8_t out[8 + LABEL_BYTES], uint64_t party, struct slice row)
 {
@@ -124,8 +128,7 @@ out:
     return err;
 }
 
-/* --- the mark
- * ---------------------------------------------------------------------------------------------------- */
+/* --- the mark */
 
 static struct slice mark_key(uint8_t out[9], uint64_t party)
 {

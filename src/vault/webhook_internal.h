@@ -12,8 +12,8 @@ struct webhook {    /* a place; one whose answer is still out is not given to an
     uint64_t since; /* index of the entry that began it: told of what stands behind */
     uint64_t mark;  /* entries below were looked at, and the party has answered */
     char url[WEBHOOK_URL_BYTES_MAX + 1];
-    struct wish *wish; /* the event of the entry at the mark, while it is signed … */
-    struct buf event;  /* … and from then on until the party has answered 2xx */
+    struct wish *wish;  /* the event of the entry at the mark, while it is signed … */
+    struct buf event;   /* … and from then on until the party has answered 2xx */
     bool posted, stale; /* its answer is out; it is not about this event any more */
     uint64_t due_ms;    /* not before */
     unsigned failures;  /* in a row */

@@ -1,6 +1,6 @@
-/* Which parties are told, and where: set over admin.sock. That a party is told is a `config` entry, for anybody
- * to see; where is the operator's and the party's business, so the URL stands sealed in the store alone, in the
- * same frame as the entry. */
+/* Which parties are told, and where: set over admin.sock. That a party is told is a `config` entry, for
+ * anybody to see; where is the operator's and the party's business, so the URL stands sealed in the store
+ * alone, in the same frame as the entry. */
 #include "vault/webhook_internal.h"
 
 #include "base/json.h"
@@ -54,8 +54,7 @@ void webhooks_free(struct webhooks *w)
     free(w);
 }
 
-/* --- rows of the store
- * -------------------------------------------------------------------------------------------- */
+/* --- rows of the store */
 
 static const char *setting_name(char out[SETTING_MAX], uint64_t party)
 {
@@ -84,9 +83,10 @@ static enum bourn_err open_row(struct vault *v, struct slice key, struct slice r
     memset(h->url, 0, sizeof h->url);
     if (crypto_open((uint8_t *)h->url, v->webhooks->key, key, slice_of(row.p + 8, row.n - 8)) != BOURN_OK ||
         !url_ok(h->url))
-        return err_set(BOURN_E_CORRUPT,
-                       "the row of the webhook of party %llu does not open: it was altered behind bourn's back",
-                       (unsigned long long)h->party);
+        return err_set(
+            BOURN_E_CORRUPT,
+            "the row of the webhook of party %llu does not open: it was altered behind bourn's back",
+            (unsigned long long)h->party);
     return BOURN_OK;
 }
 
@@ -106,8 +106,8 @@ static void load_one(struct vault *v, struct slice key, struct slice row)
     if (!h) /* answers are out to all: with the next start */
         return;
     enum bourn_err err = open_row(v, key, row, h);
-    bool on = !err && webhook_lives(v, h) &&
-              slice_is(world_setting(v->world, setting_name(name, h->party)), "on");
+    bool on =
+        !err && webhook_lives(v, h) && slice_is(world_setting(v->world, setting_name(name, h->party)), "on");
     if (on)
         err = webhook_mark_read(v, h);
     if (err)
@@ -152,8 +152,7 @@ enum bourn_err webhooks_end(struct vault *v, uint64_t party)
     return batch_del(v, STORE_WEBHOOK, slice_of(key, 8));
 }
 
-/* --- set
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- set */
 
 static enum bourn_err put_entry(struct vault *v, uint64_t party, const char *value, uint64_t *index)
 {
@@ -211,9 +210,10 @@ enum bourn_err handle_webhook(struct vault *v, const struct request *r, const st
     if (!p)
         answer_problem(a, 404, "party_unknown", "there is no living party of this name");
     else if (!slice_eq(p->jurisdiction, world_domicile(v->world)))
-        answer_problem(a, 422, "party_abroad",
-                       "only a party in the country of the cell is told of its disclosures: this one is under "
-                       "the law of another");
+        answer_problem(
+            a, 422, "party_abroad",
+            "only a party in the country of the cell is told of its disclosures: this one is under "
+            "the law of another");
     else if (r->body.n && (strlen(url) != r->body.n || !url_ok(url)))
         answer_problem(a, 422, "url_malformed",
                        "https, or http on loopback, is wanted, without user info and fragment");
@@ -229,8 +229,7 @@ enum bourn_err handle_webhook(struct vault *v, const struct request *r, const st
     return err;
 }
 
-/* --- telling
- * ------------------------------------------------------------------------------------------------------ */
+/* --- telling */
 
 void webhooks_origins(struct vault *v, struct buf *out)
 {
@@ -258,19 +257,19 @@ void webhooks_status(const struct vault *v, struct buf *out)
 {
     static const char *const words[] = {"not told yet", "told", "silent", "refuses", "damaged"};
     const struct webhooks *w = v->webhooks;
-    const char *before = "";
-    buf_put_str(out, ",\"webhooks\":[");
+    bool any = false;
     for (size_t i = 0; i < WEBHOOKS_MAX; i++) {
         const struct webhook *h = &w->of[i];
         if (!webhook_lives(v, h))
             continue;
-        buf_printf(out, "%s{\"party\":", before);
+        buf_put_str(out, any ? "," : ",\"webhooks\":[");
+        any = true;
+        buf_put_str(out, "{\"party\":");
         json_put_string(out, world_party(v->world, h->party)->name);
         buf_printf(out, ",\"lag\":%llu,\"state\":\"%s\"}", (unsigned long long)lag(v, h),
                    webhook_reachable(w, h) ? words[h->told] : "waits for a restart");
-        before = ",";
     }
-    buf_put_str(out, "]");
+    buf_put_str(out, any ? "]" : "");
 }
 
 void webhooks_metrics(const struct vault *v, struct buf *out)

@@ -182,7 +182,7 @@ class Webhook(harness.Test):
         self.assertEqual(r.indices(), indices, self.cell.log()[-2000:])
 
     def status(self):
-        return {h["party"]: h for h in json.loads(harness.run("bourn", "status", self.cell.path, "--json").stdout)["webhooks"]}
+        return {h["party"]: h for h in json.loads(harness.run("bourn", "status", self.cell.path, "--json").stdout).get("webhooks", [])}
 
     def no_more(self, r):
         n = len(r.got)
@@ -363,6 +363,30 @@ class Told(Webhook):
         self.told(r, [index])
         self.assertEqual(self.cell.ask("GET", self.cell.records_path(r.got[0].people[0]), self.CLINIC, HOME_PURPOSE).status, 404)
         self.no_more(r)
+
+
+    def test_a_log_that_goes_on(self):
+        """From an old backup under a new log: the party is told on, from the mark that the backup has, under the new name."""
+        r = self.hook()
+        self.restart()
+        first = self.read()
+        self.told(r, [first])
+        r.down()
+        second = self.read()
+        self.cell.settle()
+        self.cell.stop()
+        new = harness.Cell(self.parent, "again", make=False)
+        harness.run("bourn", "init", new.path, "--continue", self.cell.path, "--origin", "again.example/ledger")
+        self.addCleanup(new.close)
+        self.cell = new
+        new.serve()
+        self.assertEqual(self.status()["clinic"]["state"], "not told yet")
+        with open(new.vkey) as f:
+            r.vkey = f.read()
+        third = self.read()
+        r.open()
+        self.told(r, [first, second, third])
+        self.assertEqual([e.id[0] for e in r.got], ["cn.example/ledger"] + 2 * ["again.example/ledger"])
 
 
 class Trouble(Webhook):

@@ -263,7 +263,8 @@ static void as_history(struct slice json, bool same, bool lines)
     buf_release(&out);
 }
 
-/* The text of a receipt or event, changed and signed again, so that what lies behind the signature is reached. */
+/* The text of a receipt or event, changed and signed again, so that what lies behind the signature is
+ * reached. */
 static void as_receipt(struct buf *text)
 {
     struct merkle_receipt r, e;

@@ -181,9 +181,8 @@ static void strict_events(void **state)
     static const struct {
         const char *lines;
         bool good;
-    } cases[] = {{"told 4\n", true},  {"told 4\nmore\n", true}, {"", false},
-                 {"told 4", false},   {"told\t4\n", false},     {"told \xc3\xa9\n", false},
-                 {"told\x7f\n", false}};
+    } cases[] = {{"told 4\n", true},   {"told 4\nmore\n", true},   {"", false},          {"told 4", false},
+                 {"told\t4\n", false}, {"told \xc3\xa9\n", false}, {"told\x7f\n", false}};
     struct merkle_receipt r = {.index = 1, .size = 2};
     struct slice lines;
     struct buf text, note;
@@ -295,12 +294,9 @@ static void trees_in_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(golden_receipt, setup),
-        cmocka_unit_test_setup(strict_receipts, setup),
-        cmocka_unit_test_setup(golden_event, setup),
-        cmocka_unit_test_setup(strict_events, setup),
-        cmocka_unit_test_setup(golden_proof, setup),
-        cmocka_unit_test(trees_in_memory),
+        cmocka_unit_test_setup(golden_receipt, setup), cmocka_unit_test_setup(strict_receipts, setup),
+        cmocka_unit_test_setup(golden_event, setup),   cmocka_unit_test_setup(strict_events, setup),
+        cmocka_unit_test_setup(golden_proof, setup),   cmocka_unit_test(trees_in_memory),
     };
     assert_int_equal(crypto_init(), BOURN_OK);
     return cmocka_run_group_tests(tests, NULL, NULL);

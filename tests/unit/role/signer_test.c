@@ -226,8 +226,8 @@ static void ask_for_receipt(struct play *p, uint64_t index, uint64_t size, int s
     ask_for_either(p, index, size, spoil, NULL);
 }
 
-/* What is behind a receipt's lines is vault's word, but it is signed as nothing else than an event of an entry in
- * the tree that was signed. */
+/* What is behind a receipt's lines is vault's word, but it is signed as nothing else than an event of an
+ * entry in the tree that was signed. */
 void test_signer_signs_events_of_its_head(void **state)
 {
     (void)state;
@@ -253,8 +253,8 @@ void test_signer_signs_events_of_its_head(void **state)
         uint64_t size;
         int spoil;
         const char *lines;
-    } bad[] = {{20, 0, lines},       {33, 1, lines},     {33, 2, lines},  {33, 3, lines},       {33, 4, lines},
-               {33, 5, lines},       {33, 6, lines},     {33, 0, ""},     {33, 0, "told 4"},    {33, 0, "\n"},
+    } bad[] = {{20, 0, lines},      {33, 1, lines},     {33, 2, lines},   {33, 3, lines},    {33, 4, lines},
+               {33, 5, lines},      {33, 6, lines},     {33, 0, ""},      {33, 0, "told 4"}, {33, 0, "\n"},
                {33, 0, "a\n\nb\n"}, {33, 0, "t\x01\n"}, {33, 0, "\xff\n"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         p = play();
