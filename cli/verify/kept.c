@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { PROOF_BYTES_MAX = 32 << 20 }; /* an entry has at most 4,096 rows */
 
@@ -20,14 +21,28 @@ enum bourn_err kept_add(struct kept *k, const char *file, bool proof)
 static enum bourn_err read_receipt(struct kept *k, size_t i, const struct merkle_vkey *key, struct slice text)
 {
     struct slice lines;
-    k->event[i] = merkle_is_event(text);
-    return k->event[i] ? merkle_event_open(text, key, &k->said[i], &lines)
-                       : merkle_receipt_open(text, key, &k->said[i]);
+    if (!merkle_is_event(text))
+        return merkle_receipt_open(text, key, &k->said[i]);
+    enum bourn_err err = merkle_event_open(text, key, &k->said[i], &lines);
+    uint8_t *own = err ? NULL : malloc(lines.n);
+    if (!own)
+        return err ? err : err_set(BOURN_E_MEMORY, "out of memory for an event");
+    memcpy(own, lines.p, lines.n);
+    k->event[i] = slice_of(own, lines.n);
+    return BOURN_OK;
+}
+
+void kept_release(struct kept *k)
+{
+    for (size_t i = 0; i < k->n; i++) {
+        free((void *)(uintptr_t)k->event[i].p);
+        k->event[i] = slice_of(NULL, 0);
+    }
 }
 
 static const char *kind_of(const struct kept *k, size_t i)
 {
-    return k->proof[i] ? "proof" : k->event[i] ? "event" : "receipt";
+    return k->proof[i] ? "proof" : k->event[i].n ? "event" : "receipt";
 }
 
 enum bourn_err kept_read(struct kept *k, const struct merkle_vkey *key)

@@ -4,7 +4,7 @@
  */
 #include "vault/webhook_internal.h"
 
-#include "base/text.h"
+#include "gate/event.h"
 #include "ledger/ledger.h"
 
 enum {
@@ -47,24 +47,6 @@ out:
     return err;
 }
 
-static void put_line(struct buf *b, const char *name, struct slice value)
-{
-    buf_printf(b, "%s %.*s\n", name, SLICE_ARG(value));
-}
-
-static void put_head(struct buf *b, const struct webhook *h, const struct entry *e, uint64_t people)
-{
-    buf_printf(b, "told %llu\ntime ", (unsigned long long)h->party);
-    time_put(b, e->time);
-    buf_printf(b, "\nparty %llu\n", (unsigned long long)e->party);
-    put_line(b, "destination", e->destination);
-    put_line(b, "operation", slice_str(gate_operation_name(e->operation)));
-    put_line(b, "purpose", e->purpose);
-    if (entry_has(e, E_COLLECTION))
-        put_line(b, "collection", e->collection);
-    buf_printf(b, "people %llu\n", (unsigned long long)people);
-}
-
 static enum bourn_err tell(struct vault *v, const struct webhook *h, const struct entry *e)
 {
     enum bourn_err err = BOURN_OK;
@@ -81,12 +63,10 @@ static enum bourn_err tell(struct vault *v, const struct webhook *h, const struc
         if (!known)
             continue;
         n++;
-        buf_put_str(&people, "~");
-        hex_put(&people, slice_of(key + 8, LABEL_BYTES));
-        buf_put_str(&people, "\n");
+        event_label_put(&people, key + 8);
     }
     if (n) {
-        put_head(lines, h, e, n);
+        event_head_put(lines, h->party, e, n);
         buf_put_slice(lines, buf_slice(&people));
         lines->failed |= people.failed;
     }

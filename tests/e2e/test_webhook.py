@@ -247,6 +247,27 @@ class Told(Webhook):
                            check=2)  # rows were not given
         self.assertEqual(json.loads(done.stdout)["violations"], [])
         harness.second(done)
+        # What the cell signs beside the entry is held against it: here the operator, who has the key, lies.
+        rows = os.path.join(self.cell.path, "rows")
+        with open(os.path.join(self.cell.path, "signer", "log.key"), "rb") as f:
+            key = signing.Key(f.read())
+        text, other = r.got[0].text, "~" + "0" * 32
+        for lie, layers in ((text, (True, False)), (text.replace("destination CN", "destination US"), (True, False)),
+                            (text.replace("people 1", "people 2") + "~" + "f" * 32 + "\n", (True,)),
+                            (text.replace("people 1\n", f"people 2\n{other}\n"), (True,)), (text.replace("people 1", "people 3"), (True, False)),
+                            (re.sub("time 20", "time 19", text), (True, False)), (re.sub("told [0-9]+", "told x", text), (True, False)),
+                            (text.replace("collection people\n", ""), (True, False)), (text.replace("operation read", "operation self"), (True, False)),
+                            (text + r.got[0].people[0] + "\n", (True, False)), (text.replace(r.got[0].people[0], other), (True,))):
+            by = f"\u2014 {r.got[0].id[0]} "
+            line = base64.b64encode(witnessing.key_id(r.got[0].id[0], 1, key.public) + key.signature(lie.encode())).decode()
+            with open(path, "w") as f:
+                f.write(f"{lie}\n{by}{line}\n")
+            for given in layers:
+                done = harness.run("bourn-verify", os.path.join(self.cell.path, "ledger"), "--key", self.cell.vkey, "--receipt", path, "--json",
+                                   *(("--rows", rows) if given else ()), check=None)
+                found = [(v["clause"], v["entry"]) for v in json.loads(done.stdout)["violations"]]
+                self.assertEqual(found, [] if lie == text else [("S1", index)], lie)
+                harness.second(done)
         # Neither a receipt nor a checkpoint can be taken for it, nor it for them; one that was changed is refused.
         for was, now in (("US", "CN"), ("destination CN", "destination US"), ("bourn-disclosure/v1", "bourn-receipt/v1"), ("people 1", "people 2")):
             if was not in r.got[0].body.decode():
@@ -371,7 +392,7 @@ class Told(Webhook):
         self.restart()
         first = self.read()
         self.told(r, [first])
-        r.down()
+        r.answer = lambda: 503
         second = self.read()
         self.cell.settle()
         self.cell.stop()
@@ -380,11 +401,11 @@ class Told(Webhook):
         self.addCleanup(new.close)
         self.cell = new
         new.serve()
-        self.assertEqual(self.status()["clinic"]["state"], "not told yet")
+        self.assertEqual(list(self.status()), ["clinic"])
         with open(new.vkey) as f:
             r.vkey = f.read()
         third = self.read()
-        r.open()
+        r.answer = lambda: 200
         self.told(r, [first, second, third])
         self.assertEqual([e.id[0] for e in r.got], ["cn.example/ledger"] + 2 * ["again.example/ledger"])
 
