@@ -471,7 +471,9 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
         err = worker_failure(v->worker);
         goto out;
     }
-    *next_ms = (store_count(v->store, STORE_SWEEP) && room) || webhooks_behind(v) ? 5 : 200;
+    unsigned webhooks_ms = webhooks_next_ms(v);
+    *next_ms = store_count(v->store, STORE_SWEEP) && room ? 5 : 200;
+    *next_ms = webhooks_ms < *next_ms ? webhooks_ms : *next_ms;
     err = BOURN_OK;
 out:
     return err;

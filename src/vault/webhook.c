@@ -10,6 +10,7 @@
 #include "ledger/ledger.h"
 #include "merkle/merkle.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 bool webhook_lives(const struct vault *v, const struct webhook *h)
@@ -136,12 +137,27 @@ static enum bourn_err go_on(struct vault *v, struct webhook *h)
 
 /* --- all of them */
 
-bool webhooks_behind(const struct vault *v)
+static bool any_looks(const struct vault *v)
 {
     for (size_t i = 0; i < WEBHOOKS_MAX; i++)
         if (v->webhooks->of[i].party && looks(v, &v->webhooks->of[i]))
             return true;
     return false;
+}
+
+/* One that is behind and answers goes on as soon as the rest is over, also if its event is out now. */
+unsigned webhooks_next_ms(const struct vault *v)
+{
+    const struct webhooks *w = v->webhooks;
+    for (size_t i = 0; i < WEBHOOKS_MAX; i++) {
+        const struct webhook *h = &w->of[i];
+        bool stuck = h->failures || (h->event.n && !webhook_reachable(w, h));
+        if (!webhook_lives(v, h) || stuck || h->mark >= w->signed_size)
+            continue;
+        uint64_t now = clock_ns(CLOCK_MONOTONIC);
+        return w->rest_until_ns > now ? (unsigned)((w->rest_until_ns - now) / 1000000) + 1 : 1;
+    }
+    return UINT_MAX;
 }
 
 enum bourn_err webhooks_turn(struct vault *v)
@@ -161,7 +177,7 @@ enum bourn_err webhooks_turn(struct vault *v)
         if (w->of[i].party)
             err = go_on(v, &w->of[i]);
     uint64_t now = clock_ns(CLOCK_MONOTONIC), until = now + WEBHOOK_TURN_US * 1000ull;
-    if (err || now < w->rest_until_ns || !webhooks_behind(v))
+    if (err || now < w->rest_until_ns || !any_looks(v))
         return err;
     for (size_t i = 0; i < WEBHOOKS_MAX && !err; i++) {
         struct webhook *h = &w->of[(w->first + i) % WEBHOOKS_MAX];

@@ -19,8 +19,8 @@ enum bourn_err webhooks_end(struct vault *v, uint64_t party) BOURN_MUST_USE;
 /* A bounded piece of work, while no batch is open: entries looked at, an event asked for, signed or posted.
  */
 enum bourn_err webhooks_turn(struct vault *v) BOURN_MUST_USE;
-/* Whether entries are waiting to be looked at: then webhooks_turn wants to be called soon. */
-bool webhooks_behind(const struct vault *v);
+/* When webhooks_turn wants to be called again at the latest, in ms; UINT_MAX while it does not matter. */
+unsigned webhooks_next_ms(const struct vault *v);
 /* The answer of one; status 0: there was none. */
 enum bourn_err webhooks_posted(struct vault *v, uint32_t place, uint32_t status) BOURN_MUST_USE;
 void webhooks_origins(struct vault *v, struct buf *out); /* as vault_relay_urls */
