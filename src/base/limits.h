@@ -117,7 +117,7 @@
 #define WEBHOOKS_MAX 32                        /* parties at home that are told of disclosures */
 #define WEBHOOK_URL_BYTES_MAX 512              /* where one is told */
 #define EVENT_LINES_BYTES_MAX (160u << 10)     /* what an event says: a line for each of ROWS_PER_ENTRY_MAX */
-#define WEBHOOK_TURN_ENTRIES 64                /* entries looked at before requests are served again … */
+#define WEBHOOK_TURN_ENTRIES 256               /* entries looked at before requests are served again … */
 #define WEBHOOK_TURN_US 500                    /* … or this time, whichever is first */
 #define WEBHOOK_REST 9                         /* times as long as that took, no other entry is looked at */
 #define WEBHOOK_RETRY_MS_MIN 250               /* after a failure; doubled with each … */

@@ -18,16 +18,28 @@ enum bourn_err ledger_read(struct io_dir *cell, uint64_t index, uint64_t flushed
     TRY(tiles_open(cell, &t, &f));
     TRY(tiles_item(f, &t, at, entry));
     t.kind = MERKLE_TILE_ROWS;
-    if (rows)
-        TRY(tiles_open(cell, &t, &g));
-    if (rows)
-        TRY(tiles_item(g, &t, at, rows));
+    TRY(tiles_open(cell, &t, &g));
+    TRY(tiles_item(g, &t, at, rows));
 out:
     io_close(f);
     io_close(g);
     return err == BOURN_E_NOT_FOUND ? err_set(BOURN_E_CORRUPT, "the bundle or rows of entry %llu are missing",
                                               (unsigned long long)index)
                                     : err;
+}
+
+enum bourn_err ledger_bundle(struct io_dir *cell, uint64_t n, uint64_t flushed_size, struct buf *out)
+{
+    struct merkle_tile t = {MERKLE_TILE_ENTRIES, 0, n, MERKLE_TILE_WIDTH};
+    if (n == flushed_size / MERKLE_TILE_WIDTH)
+        t.width = (unsigned)(flushed_size % MERKLE_TILE_WIDTH);
+    if (n > flushed_size / MERKLE_TILE_WIDTH || !t.width)
+        return err_set(BOURN_E_NOT_FOUND, "bundle %llu is not in the ledger's files yet",
+                       (unsigned long long)n);
+    enum bourn_err err = tiles_read(cell, &t, out);
+    return err == BOURN_E_NOT_FOUND
+               ? err_set(BOURN_E_CORRUPT, "bundle %llu is missing", (unsigned long long)n)
+               : err;
 }
 
 static enum bourn_err no_such_path(void)

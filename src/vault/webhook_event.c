@@ -6,6 +6,7 @@
 
 #include "gate/event.h"
 #include "ledger/ledger.h"
+#include "merkle/merkle.h"
 
 enum {
     LABEL_AT = 3,
@@ -87,21 +88,43 @@ static bool erases(const struct entry *e)
     return e->kind == ENTRY_ERASED || (e->kind == ENTRY_CARRIED && entry_has(e, E_ASKED_BY));
 }
 
+/* Entries are read by the bundle: most are looked at one after the other, and few concern a party. */
+static enum bourn_err entry_at(struct vault *v, uint64_t index, uint64_t flushed, struct slice *out)
+{
+    struct webhooks *w = v->webhooks;
+    bool there = w->bundle_next == index && w->bundle_at < w->bundle.n;
+    if (!there) {
+        buf_clear(&w->bundle);
+        w->bundle_at = 0;
+        w->bundle_next = index - index % MERKLE_TILE_WIDTH;
+        enum bourn_err err = ledger_bundle(v->cell, index / MERKLE_TILE_WIDTH, flushed, &w->bundle);
+        if (err)
+            return err;
+    }
+    do {
+        if (!bundle_next(buf_slice(&w->bundle), &w->bundle_at, out)) {
+            buf_clear(&w->bundle);
+            return err_set(BOURN_E_CORRUPT, "the bundle of entry %llu is cut", (unsigned long long)index);
+        }
+    } while (w->bundle_next++ < index);
+    return BOURN_OK;
+}
+
 enum bourn_err webhook_look(struct vault *v, const struct webhook *h, uint64_t flushed)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct webhooks *w = v->webhooks;
+    struct slice bytes;
     struct entry e;
     buf_clear(&w->bytes);
     buf_clear(&w->group);
     buf_clear(&w->lines);
     arena_reset(&w->arena);
-    TRY(ledger_read(v->cell, h->mark, flushed, &w->bytes, NULL));
-    TRY(entry_decode(buf_slice(&w->bytes), &w->arena, &e));
+    TRY(entry_at(v, h->mark, flushed, &bytes));
+    TRY(entry_decode(bytes, &w->arena, &e));
     bool told = e.kind == ENTRY_DISCLOSED && h->mark > h->since;
     if (!told && !theirs(h, &e) && !erases(&e))
         return BOURN_OK;
-    buf_clear(&w->bytes);
     TRY(ledger_read(v->cell, h->mark, flushed, &w->bytes, &w->group));
     err = told ? tell(v, h, &e) : learn(v, h, theirs(h, &e));
 out:

@@ -28,6 +28,9 @@ struct webhooks {
     uint64_t signed_size; /* as last seen */
     struct arena arena;   /* of the entry at hand */
     struct buf bytes, group, lines;
+    struct buf bundle; /* that entries were looked for in last; empty: none */
+    size_t bundle_at;  /* in it: of the entry `bundle_next` */
+    uint64_t bundle_next;
 };
 
 /* webhook_event.c. Looks at the entry at the mark: learns from it whose people are whose, and leaves in

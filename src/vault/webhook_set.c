@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/url.h"
+#include "merkle/merkle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ enum bourn_err webhooks_new(struct vault *v)
     buf_init(&w->bytes, ENTRY_BYTES_MAX);
     buf_init(&w->group, ROWS_BYTES_MAX);
     buf_init(&w->lines, EVENT_LINES_BYTES_MAX);
+    buf_init(&w->bundle, MERKLE_TILE_WIDTH * (ENTRY_BYTES_MAX + 2));
     arena_init(&w->arena, 1u << 20);
     for (size_t i = 0; i < WEBHOOKS_MAX; i++)
         buf_init(&w->of[i].event, EVENT_LINES_BYTES_MAX + RECEIPT_BYTES_MAX);
@@ -49,6 +51,7 @@ void webhooks_free(struct webhooks *w)
     buf_release(&w->bytes);
     buf_release(&w->group);
     buf_release(&w->lines);
+    buf_release(&w->bundle);
     arena_release(&w->arena);
     crypto_wipe(w->key, sizeof w->key);
     free(w);
