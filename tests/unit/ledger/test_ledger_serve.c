@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "cbor/entry.h"
 #include "ledger/partials.h"
 #include "ledger/tiles.h"
 
