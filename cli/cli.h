@@ -27,6 +27,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_party_add(int argc, char **argv);
 int cmd_party_end(int argc, char **argv);
 int cmd_party_list(int argc, char **argv);
+int cmd_party_webhook(int argc, char **argv);
 int cmd_collection_add(int argc, char **argv);
 int cmd_collection_list(int argc, char **argv);
 int cmd_notice_add(int argc, char **argv);
@@ -49,10 +50,11 @@ int cmd_witness(int argc, char **argv);
 int cmd_witness_init(int argc, char **argv);
 int cmd_witness_trust(int argc, char **argv);
 extern const char help_init[], help_serve[], help_party_add[], help_party_end[], help_party_list[],
-    help_collection_add[], help_collection_list[], help_notice_add[], help_pack_add[], help_pack_check[],
-    help_import[], help_export[], help_consent_key[], help_consent_enrol[], help_consent_export[],
-    help_consent_history[], help_consent_sign[], help_consent_show[], help_status[], help_scrub[],
-    help_metrics[], help_log[], help_witness[], help_config[], help_witness_init[], help_witness_trust[];
+    help_party_webhook[], help_collection_add[], help_collection_list[], help_notice_add[], help_pack_add[],
+    help_pack_check[], help_import[], help_export[], help_consent_key[], help_consent_enrol[],
+    help_consent_export[], help_consent_history[], help_consent_sign[], help_consent_show[], help_status[],
+    help_scrub[], help_metrics[], help_log[], help_witness[], help_config[], help_witness_init[],
+    help_witness_trust[];
 
 /* Options: "--name VALUE", "--name=VALUE" and "--flag", before, between or behind the operands; "--" ends
  * them. */

@@ -12,6 +12,8 @@ static const struct cli_command commands[] = {
      help_party_add},
     {"party", "end", cmd_party_end, "end a party: its token stops working at once", help_party_end},
     {"party", "list", cmd_party_list, "show the parties", help_party_list},
+    {"party", "webhook", cmd_party_webhook, "tell a party at home of each disclosure about its people",
+     help_party_webhook},
     {"collection", "add", cmd_collection_add, "declare what is stored", help_collection_add},
     {"collection", "list", cmd_collection_list, "show the collections", help_collection_list},
     {"notice", "add", cmd_notice_add, "register a text shown to people", help_notice_add},

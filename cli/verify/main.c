@@ -29,7 +29,7 @@ static const char usage[] =
     "withdrawn\n"
     "                        or erased there may be left out\n"
     "  --continues-rows FOLDER   the rows of that copy\n"
-    "  --receipt FILE        a receipt from earlier; may be repeated\n"
+    "  --receipt FILE        a receipt, or an event of a webhook, from earlier; may be repeated\n"
     "  --proof FILE          an answer of GET /v1/ledger/proof/INDEX from earlier; may be repeated\n"
     "  --policy FILE         the witnesses that you trust, and how many of them (C2SP tlog-policy): V1 and "
     "S1\n"
@@ -254,6 +254,7 @@ static enum bourn_err prepare(struct command *c)
     c->o.heads = c->head;
     c->o.heads_n = c->heads_n;
     c->o.kept = c->kept.said;
+    c->o.kept_events = c->kept.event;
     c->o.kept_n = c->kept.n;
     c->o.pins = (const uint8_t(*)[32])c->pin;
     c->o.pins_n = c->pins_n;
@@ -339,6 +340,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < c->heads_n; i++)
         buf_release(&c->head_text[i]);
+    kept_release(&c->kept);
     free(c);
     curl_global_cleanup();
     return code;

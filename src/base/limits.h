@@ -117,6 +117,14 @@
 #define RECEIPT_BYTES_MAX 4096                 /* a receipt as text, with its signature */
 #define RECEIPTS_WAITING_MAX 1024              /* receipts that wait to be signed; more: 503 */
 #define SOUND_KEYS_KEPT 1024                   /* public keys that a thread of a replay remembers as sound */
+#define WEBHOOKS_MAX 32                        /* parties at home that are told of disclosures */
+#define WEBHOOK_URL_BYTES_MAX 512              /* where one is told */
+#define EVENT_LINES_BYTES_MAX (160u << 10)     /* what an event says: a line for each of ROWS_PER_ENTRY_MAX */
+#define WEBHOOK_TURN_ENTRIES 256               /* entries looked at before requests are served again … */
+#define WEBHOOK_TURN_US 500                    /* … or this time, whichever is first */
+#define WEBHOOK_REST 9                         /* times as long as that took, no other entry is looked at */
+#define WEBHOOK_RETRY_MS_MIN 250               /* after a failure; doubled with each … */
+#define WEBHOOK_RETRY_MS_MAX 30000             /* … up to this */
 #define COSIGNATURES_MAX 32                    /* on one checkpoint, and witnesses in one policy */
 #define POLICY_LOGS_MAX 32                     /* logs in one witness policy (C2SP tlog-policy) */
 #define POLICY_GROUPS_MAX 32                   /* groups in one */

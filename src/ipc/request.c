@@ -84,6 +84,7 @@ static const struct rule rules[REQ_OP_MAX + 1] = {
     [REQ_ADMIN_PACK] = {"admin_pack", ADMIN, F_BODY, 0, 0, BODY_MAX},
     [REQ_ADMIN_SCRUB] = {"admin_scrub", ADMIN, F_VERSION, F_NUMBER, 0, 0},
     [REQ_ADMIN_CONFIG] = {"admin_config", ADMIN, F_BODY, 0, 0, BODY_MAX},
+    [REQ_ADMIN_WEBHOOK] = {"admin_webhook", ADMIN, F_PATH, F_BODY, NAME_BYTES_MAX, WEBHOOK_URL_BYTES_MAX},
 };
 
 static const struct rule *rule_of(uint32_t op)

@@ -53,8 +53,10 @@ enum req_op {
     REQ_PROOF,        /* the same */
     REQ_HISTORY, /* subject body: signed statement, which is the credential; number: index of the row that the
                     page begins with, version: size of the tree that it is proved in */
-    REQ_ADMIN_CONFIG, /* body JSON: settings to change, each a string; answers all of them */
-    REQ_OP_MAX = REQ_ADMIN_CONFIG,
+    REQ_ADMIN_CONFIG,  /* body JSON: settings to change, each a string; answers all of them */
+    REQ_ADMIN_WEBHOOK, /* path: name of a party; body: the URL where it is told of disclosures, none: it is
+                          not */
+    REQ_OP_MAX = REQ_ADMIN_WEBHOOK,
 };
 enum req_sender { REQ_FROM_FRONT = 1, REQ_FROM_ADMIN = 2 };
 

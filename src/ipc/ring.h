@@ -53,8 +53,11 @@ enum ipc_type {
     IPC_RECEIPT =
         6, /* vault -> signer: size (8), root (32), index (8), leaf (32), count (2), count * 32 proof */
     IPC_RECEIPT_SIGNATURE = 7, /* signer -> vault: index (8), signature (64) */
-    IPC_POST = 16,   /* vault -> relay: witness (4), URL's length (2), URL, body of add-checkpoint */
-    IPC_POSTED = 17, /* relay -> vault: witness (4), HTTP status or 0 (4), body of the answer */
+    IPC_EVENT = 8,             /* vault -> signer: as IPC_RECEIPT, and behind it the lines of the event;
+                                  answered by IPC_RECEIPT_SIGNATURE */
+    IPC_POST = 16,   /* vault -> relay: place (4), URL's length (2), URL, body. Places from 0 on are those of
+                        witnesses, from COSIGNATURES_MAX on those of webhooks; one request a place at a time */
+    IPC_POSTED = 17, /* relay -> vault: place (4), HTTP status or 0 (4), a witness's answer */
 };
 
 #endif

@@ -51,6 +51,9 @@ enum bourn_err ledger_publish(struct ledger *l, struct slice note) BOURN_MUST_US
  * BOURN_E_NOT_FOUND for others; BOURN_E_CORRUPT if a file is missing or cut. */
 enum bourn_err ledger_read(struct io_dir *cell, uint64_t index, uint64_t flushed_size, struct buf *entry,
                            struct buf *rows) BOURN_MUST_USE;
+/* The same for a whole bundle (a bundle_next stream), as far as the flushed size goes. */
+enum bourn_err ledger_bundle(struct io_dir *cell, uint64_t n, uint64_t flushed_size,
+                             struct buf *out) BOURN_MUST_USE;
 /* Inclusion proofs in the tree of `size`, which was flushed, from the files alone; many at the cost of few
  * where the entries lie close together. Safe beside the thread that writes. `cell` is borrowed. */
 struct ledger_prover;

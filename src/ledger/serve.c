@@ -28,6 +28,20 @@ out:
                                     : err;
 }
 
+enum bourn_err ledger_bundle(struct io_dir *cell, uint64_t n, uint64_t flushed_size, struct buf *out)
+{
+    struct merkle_tile t = {MERKLE_TILE_ENTRIES, 0, n, MERKLE_TILE_WIDTH};
+    if (n == flushed_size / MERKLE_TILE_WIDTH)
+        t.width = (unsigned)(flushed_size % MERKLE_TILE_WIDTH);
+    if (n > flushed_size / MERKLE_TILE_WIDTH || !t.width)
+        return err_set(BOURN_E_NOT_FOUND, "bundle %llu is not in the ledger's files yet",
+                       (unsigned long long)n);
+    enum bourn_err err = tiles_read(cell, &t, out);
+    return err == BOURN_E_NOT_FOUND
+               ? err_set(BOURN_E_CORRUPT, "bundle %llu is missing", (unsigned long long)n)
+               : err;
+}
+
 static enum bourn_err no_such_path(void)
 {
     return err_set(BOURN_E_NOT_FOUND, "the ledger has no such path");

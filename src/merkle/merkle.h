@@ -129,6 +129,16 @@ void merkle_receipt_text(struct buf *out, struct slice origin, const struct merk
 enum bourn_err merkle_receipt_open(struct slice note, const struct merkle_vkey *log_key,
                                    struct merkle_receipt *out) BOURN_MUST_USE;
 
+/* Events (docs/formats/events.md): a receipt under a first line of its own, with more lines behind: what the
+ * cell says of the entry. The lines are printable ASCII, each with its newline, none empty. */
+void merkle_event_text(struct buf *out, struct slice origin, const struct merkle_receipt *r,
+                       struct slice lines);
+bool merkle_event_lines_ok(struct slice lines); /* at least one line, EVENT_LINES_BYTES_MAX */
+bool merkle_is_event(struct slice note);        /* by its first line */
+/* As merkle_receipt_open; *lines borrows from the note. */
+enum bourn_err merkle_event_open(struct slice note, const struct merkle_vkey *log_key,
+                                 struct merkle_receipt *out, struct slice *lines) BOURN_MUST_USE;
+
 /* C2SP tlog-proof: index, inclusion proof, checkpoint. */
 void merkle_tlog_proof_put(struct buf *out, uint64_t index, const struct merkle_hash *proof, size_t n,
                            struct slice checkpoint);

@@ -2,6 +2,7 @@
 #include "merkle/policy.h"
 
 #include "base/text.h"
+#include "base/url.h"
 
 #include <stdio.h>
 
@@ -288,25 +289,7 @@ bool merkle_policy_met(const struct merkle_policy *p, uint64_t cosigned)
     return p->quorum != MERKLE_POLICY_NONE && has(met, cosigned, p->quorum);
 }
 
-static bool loopback(const char *host, size_t n)
-{
-    static const char *const names[] = {"127.0.0.1", "localhost", "[::1]"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (n == strlen(names[i]) && memcmp(host, names[i], n) == 0)
-            return true;
-    return false;
-}
-
 bool merkle_policy_url_ok(const char *url)
 {
-    static const char http[] = "http://", https[] = "https://";
-    bool tls = strncmp(url, https, sizeof https - 1) == 0;
-    if (!tls && strncmp(url, http, sizeof http - 1) != 0)
-        return false;
-    const char *host = url + (tls ? sizeof https : sizeof http) - 1;
-    size_t n = *host == '[' ? strcspn(host, "]/") + 1 : strcspn(host, ":/");
-    for (const char *p = host; *p; p++)
-        if (*p <= ' ' || *p > '~' || strchr("@?#\\\"", *p))
-            return false;
-    return n > 0 && strlen(host) >= n && (tls || loopback(host, n));
+    return url_ok(url) && !strchr(url, '?'); /* a path is appended to it */
 }

@@ -1,11 +1,12 @@
-/* relay: brings requests to witnesses. It sees checkpoints, proofs and cosignatures, nothing else; it has no
- * folder and no key, and connects to the ports of the policy's witnesses alone. What comes back is for vault
- * to judge. */
+/* relay: brings requests to witnesses, and events to webhooks. It sees checkpoints, proofs, cosignatures and
+ * labels, nothing else; it has no folder and no key, and connects to the ports of their URLs alone. What
+ * comes back is for vault to judge; of a webhook's answer only the status does. */
 #include "role/role_internal.h"
 
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "sandbox/sandbox.h"
 
 #include <curl/curl.h>
@@ -17,21 +18,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { URLS_MAX = COSIGNATURES_MAX, CA_BYTES_MAX = 4 << 20, DNS_PORT = 53 };
+enum {
+    PLACES = COSIGNATURES_MAX + WEBHOOKS_MAX, /* of witnesses, then of webhooks */
+    URL_BYTES_MAX =
+        WITNESS_URL_BYTES_MAX > WEBHOOK_URL_BYTES_MAX ? WITNESS_URL_BYTES_MAX : WEBHOOK_URL_BYTES_MAX,
+    CA_BYTES_MAX = 4 << 20,
+    DNS_PORT = 53,
+};
 
-struct post { /* one to each witness at a time */
+struct post { /* one to each of them at a time */
     bool busy;
     CURL *curl; /* kept, and with it the connection */
     struct buf body, answer;
-    char url[WITNESS_URL_BYTES_MAX + 20];
+    char url[URL_BYTES_MAX + 20];
 };
 struct relay {
     struct ring *ring;
     CURLM *multi;
     struct curl_slist *headers;
-    char url[URLS_MAX][WITNESS_URL_BYTES_MAX + 1]; /* where it may post to */
-    size_t urls_n;
-    struct post post[COSIGNATURES_MAX];
+    char origin[PLACES][URL_BYTES_MAX + 1]; /* where it may post to: scheme, host and port */
+    size_t origins_n;
+    struct post post[PLACES];
     struct buf ca, message;
 };
 
@@ -42,18 +49,18 @@ static size_t take_answer(char *p, size_t one, size_t n, void *ctx)
     return o->answer.failed ? 0 : one * n; /* 0: too much, cut it */
 }
 
-static bool known(const struct relay *r, struct slice url)
+static bool known(const struct relay *r, const char *url)
 {
-    for (size_t i = 0; i < r->urls_n; i++)
-        if (slice_is(url, r->url[i]))
+    for (size_t i = 0; url_ok(url) && i < r->origins_n; i++)
+        if (slice_is(url_origin(url), r->origin[i]))
             return true;
     return false;
 }
 
-static enum bourn_err answer(struct relay *r, uint32_t witness, uint32_t status, struct slice body)
+static enum bourn_err answer(struct relay *r, uint32_t place, uint32_t status, struct slice body)
 {
     buf_clear(&r->message);
-    buf_put_be(&r->message, witness, 4);
+    buf_put_be(&r->message, place, 4);
     buf_put_be(&r->message, status, 4);
     buf_put_slice(&r->message, body);
     enum bourn_err err = buf_check(&r->message);
@@ -88,33 +95,34 @@ static void set_options(struct relay *r, struct post *o)
 
 static enum bourn_err begin(struct relay *r, struct slice m)
 {
-    uint32_t witness = m.n >= 6 ? (uint32_t)be_get(m.p, 4) : UINT32_MAX;
+    uint32_t place = m.n >= 6 ? (uint32_t)be_get(m.p, 4) : UINT32_MAX;
     size_t url_n = m.n >= 6 ? (size_t)be_get(m.p + 4, 2) : 0;
-    if (witness >= COSIGNATURES_MAX || url_n > m.n - 6 || url_n > WITNESS_URL_BYTES_MAX)
-        return err_set(BOURN_E_FORMAT, "vault sent a malformed request for a witness");
-    struct post *o = &r->post[witness];
-    struct slice url = slice_of(m.p + 6, url_n);
+    if (place >= PLACES || url_n > m.n - 6 || url_n > URL_BYTES_MAX || memchr(m.p + 6, 0, url_n))
+        return err_set(BOURN_E_FORMAT, "vault sent a malformed request to post");
+    struct post *o = &r->post[place];
     if (o->busy) { /* of another policy: vault does not want its answer any more */
         curl_multi_remove_handle(r->multi, o->curl);
         o->busy = false;
     }
-    if (!known(r, url)) { /* the policy has changed since this relay was started */
+    snprintf(o->url, sizeof o->url, "%.*s", (int)url_n, (const char *)m.p + 6);
+    if (!known(r, o->url)) { /* the policy has changed since this relay was started */
         log_warning(
             "a witness of the policy is not among those that this relay was started for: restart the cell");
-        return answer(r, witness, 0, slice_of(NULL, 0));
+        return answer(r, place, 0, slice_of(NULL, 0));
     }
-    bool slash = url.p[url.n - 1] == '/';
-    snprintf(o->url, sizeof o->url, "%.*s%sadd-checkpoint", SLICE_ARG(url), slash ? "" : "/");
+    if (place < COSIGNATURES_MAX)
+        snprintf(o->url + url_n, sizeof o->url - url_n, "%sadd-checkpoint",
+                 o->url[url_n - 1] == '/' ? "" : "/");
     buf_clear(&o->body);
     buf_clear(&o->answer);
     buf_put(&o->body, m.p + 6 + url_n, m.n - 6 - url_n);
     if (!o->curl)
         o->curl = curl_easy_init();
     if (!o->curl || buf_check(&o->body) != BOURN_OK)
-        return err_set(BOURN_E_MEMORY, "out of memory for a request to a witness");
+        return err_set(BOURN_E_MEMORY, "out of memory for a request to post");
     set_options(r, o);
     if (curl_multi_add_handle(r->multi, o->curl) != CURLM_OK)
-        return err_set(BOURN_E_MEMORY, "out of memory for a request to a witness");
+        return err_set(BOURN_E_MEMORY, "out of memory for a request to post");
     o->busy = true;
     return BOURN_OK;
 }
@@ -150,8 +158,10 @@ static enum bourn_err finish(struct relay *r)
             curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
         curl_multi_remove_handle(r->multi, o->curl);
         o->busy = false;
-        enum bourn_err err = answer(r, (uint32_t)(o - r->post), (uint32_t)status,
-                                    status ? buf_slice(&o->answer) : slice_of(NULL, 0));
+        uint32_t place = (uint32_t)(o - r->post);
+        bool wanted = status && place < COSIGNATURES_MAX;
+        enum bourn_err err =
+            answer(r, place, (uint32_t)status, wanted ? buf_slice(&o->answer) : slice_of(NULL, 0));
         if (err)
             return err;
     }
@@ -193,36 +203,24 @@ static void read_authorities(struct relay *r)
     if (fd >= 0)
         close(fd);
     if (!r->ca.n)
-        log_warning("there is no /etc/ssl/certs/ca-certificates.crt: witnesses over https cannot be reached");
+        log_warning("there is no /etc/ssl/certs/ca-certificates.crt: nobody can be reached over https");
 }
 
-static uint16_t port_of(const char *url)
-{
-    const char *host = strstr(url, "://") + 3;
-    const char *end = host + strcspn(host, "/"), *colon = memchr(host, ':', (size_t)(end - host));
-    if (*host == '[')
-        colon = strchr(host, ']') ? strchr(host, ']') + 1 : NULL;
-    if (colon && *colon == ':')
-        return (uint16_t)strtoul(colon + 1, NULL, 10);
-    return strncmp(url, "https", 5) == 0 ? 443 : 80;
-}
-
-/* URLs with a space between them, and the ports that go with them. */
-static enum bourn_err take_urls(struct relay *r, const char *text, uint16_t ports[URLS_MAX + 2])
+/* The beginnings of URLs with a space between them, and the ports that go with them. */
+static enum bourn_err take_origins(struct relay *r, const char *text, uint16_t ports[PLACES + 2])
 {
     size_t ports_n = 0;
     while (*text) {
         size_t n = strcspn(text, " ");
-        if (r->urls_n == URLS_MAX || n == 0 || n > WITNESS_URL_BYTES_MAX)
+        if (r->origins_n == PLACES || n == 0 || n > URL_BYTES_MAX)
             return err_set(BOURN_E_FORMAT,
                            "the parent process gives URLs that this relay does not understand");
-        char *url = r->url[r->urls_n++];
+        char *url = r->origin[r->origins_n++];
         memcpy(url, text, n);
         text += n + (text[n] == ' ');
-        uint16_t port = strstr(url, "://") ? port_of(url) : 0;
-        if (!port)
-            return err_set(BOURN_E_FORMAT, "a witness's URL has no port that can be used");
-        ports[ports_n++] = port;
+        if (!url_ok(url))
+            return err_set(BOURN_E_FORMAT, "a URL of a witness or webhook cannot be posted to");
+        ports[ports_n++] = url_port(url);
     }
     ports[ports_n++] = DNS_PORT;
     ports[ports_n] = 0;
@@ -232,15 +230,15 @@ static enum bourn_err take_urls(struct relay *r, const char *text, uint16_t port
 static enum bourn_err start(struct relay *r, const struct ring_fds *vault, int control, const char *urls)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    uint16_t ports[URLS_MAX + 2];
+    uint16_t ports[PLACES + 2];
     signal(SIGPIPE, SIG_IGN);
     buf_init(&r->ca, CA_BYTES_MAX);
     buf_init(&r->message, WITNESS_ANSWER_BYTES_MAX + 64);
-    for (size_t i = 0; i < COSIGNATURES_MAX; i++) {
+    for (size_t i = 0; i < PLACES; i++) {
         buf_init(&r->post[i].body, 4 * WITNESS_CHECKPOINT_BYTES_MAX);
         buf_init(&r->post[i].answer, WITNESS_ANSWER_BYTES_MAX);
     }
-    TRY(take_urls(r, urls, ports));
+    TRY(take_origins(r, urls, ports));
     TRY(ring_open(vault, &r->ring));
     read_authorities(r);
     r->headers = curl_slist_append(NULL, "Content-Type: text/plain; charset=utf-8");
@@ -257,7 +255,7 @@ static void stop(struct relay *r)
 {
     if (!r)
         return;
-    for (size_t i = 0; i < COSIGNATURES_MAX; i++) {
+    for (size_t i = 0; i < PLACES; i++) {
         struct post *o = &r->post[i];
         if (o->busy)
             curl_multi_remove_handle(r->multi, o->curl);

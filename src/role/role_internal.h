@@ -39,7 +39,7 @@ enum bourn_err role_certificate_folders(const char *chain, const char *key,
 /* Tells the parent that this role serves. */
 enum bourn_err role_ready(int control, const char *text) BOURN_MUST_USE;
 
-enum { ROLE_READY_BYTES_MAX = 32 << 10 }; /* the URLs of a policy's witnesses fit */
+enum { ROLE_READY_BYTES_MAX = 48 << 10 }; /* what the relay may reach fits */
 /* start.c: the parent's view of a role that runs. */
 struct role_child {
     const char *name;

@@ -172,8 +172,10 @@ static enum bourn_err sign(struct signer *s, struct slice message)
 }
 
 /* A receipt says nothing that the head does not say: it is signed for the head that was signed last, and for
- * what the proof shows to be in it. So no other root gets a signature this way, and no false receipt. */
-static enum bourn_err sign_receipt(struct signer *s, struct slice message)
+ * what the proof shows to be in it. So no other root gets a signature this way, and no false receipt. An
+ * event is the same under another first line, and what stands behind it is vault's word about that entry,
+ * which anybody can hold against it. */
+static enum bourn_err sign_receipt(struct signer *s, struct slice message, bool event)
 {
     struct codec c = {message, true};
     struct merkle_hash proof[MERKLE_PROOF_MAX];
@@ -183,7 +185,8 @@ static enum bourn_err sign_receipt(struct signer *s, struct slice message)
     struct slice leaf = codec_take(&c, 32);
     size_t n = (size_t)codec_number(&c, 2);
     struct slice hashes = codec_take(&c, n <= MERKLE_PROOF_MAX ? n * 32 : SIZE_MAX);
-    if (!codec_end(&c))
+    struct slice lines = codec_take(&c, event ? c.left.n : 0);
+    if (!codec_end(&c) || (event && !merkle_event_lines_ok(lines)))
         return err_set(BOURN_E_FORMAT, "vault sent a malformed request for a receipt");
     memcpy(r.root.b, root.p, 32);
     memcpy(r.leaf.b, leaf.p, 32);
@@ -196,8 +199,11 @@ static enum bourn_err sign_receipt(struct signer *s, struct slice message)
 
     struct buf text;
     uint8_t answer[8 + CRYPTO_SIGNATURE_BYTES];
-    buf_init(&text, 1024);
-    merkle_receipt_text(&text, slice_str(s->vkey.name), &r);
+    buf_init(&text, 1024 + lines.n);
+    if (event)
+        merkle_event_text(&text, slice_str(s->vkey.name), &r, lines);
+    else
+        merkle_receipt_text(&text, slice_str(s->vkey.name), &r);
     enum bourn_err err = buf_check(&text);
     if (err == BOURN_OK) {
         be_put(answer, r.index, 8);
@@ -215,9 +221,10 @@ static enum bourn_err serve(struct signer *s, int control)
         struct slice message;
         enum bourn_err err;
         while ((err = ring_receive(s->ring, &type, &message)) == BOURN_OK) {
-            if (type != IPC_SIGN && type != IPC_RECEIPT)
+            if (type != IPC_SIGN && type != IPC_RECEIPT && type != IPC_EVENT)
                 return err_set(BOURN_E_FORMAT, "vault sent a message of type %u, which it may not", type);
-            if ((err = type == IPC_SIGN ? sign(s, message) : sign_receipt(s, message)) != BOURN_OK)
+            err = type == IPC_SIGN ? sign(s, message) : sign_receipt(s, message, type == IPC_EVENT);
+            if (err)
                 return err;
         }
         if (err != BOURN_E_NOT_FOUND || (err = ring_kick(s->ring)) != BOURN_OK)

@@ -104,12 +104,13 @@ out:
 }
 
 static enum bourn_err signer_receipt(void *ctx, const struct merkle_receipt *r,
-                                     const struct merkle_hash *proof, size_t proof_n, uint8_t signature[64])
+                                     const struct merkle_hash *proof, size_t proof_n, struct slice lines,
+                                     uint8_t signature[64])
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     struct buf b;
     struct slice m;
-    buf_init(&b, 4096);
+    buf_init(&b, 4096 + lines.n);
     buf_put_be(&b, r->size, 8);
     buf_put(&b, r->root.b, 32);
     buf_put_be(&b, r->index, 8);
@@ -117,8 +118,9 @@ static enum bourn_err signer_receipt(void *ctx, const struct merkle_receipt *r,
     buf_put_be(&b, proof_n, 2);
     for (size_t i = 0; i < proof_n; i++)
         buf_put(&b, proof[i].b, 32);
+    buf_put_slice(&b, lines);
     TRY(buf_check(&b));
-    TRY(ring_send(ctx, IPC_RECEIPT, buf_slice(&b)));
+    TRY(ring_send(ctx, lines.n ? IPC_EVENT : IPC_RECEIPT, buf_slice(&b)));
     TRY(ring_kick(ctx));
     TRY(signer_wait(ctx, IPC_RECEIPT_SIGNATURE, 72, &m));
     if (be_get(m.p, 8) != r->index) {
@@ -132,14 +134,14 @@ out:
     return err;
 }
 
-/* --- witnesses, by way of the relay
+/* --- witnesses and webhooks, by way of the relay
  * ----------------------------------------------------------------------------------------------------- */
 
-static enum bourn_err relay_post(void *ctx, uint32_t witness, const char *url, struct slice body)
+static enum bourn_err relay_post(void *ctx, uint32_t place, const char *url, struct slice body)
 {
     struct vault_role *x = ctx;
     buf_clear(&x->message);
-    buf_put_be(&x->message, witness, 4);
+    buf_put_be(&x->message, place, 4);
     buf_put_be(&x->message, strlen(url), 2);
     buf_put_str(&x->message, url);
     buf_put_slice(&x->message, body);
@@ -293,7 +295,8 @@ out:
     return err;
 }
 
-/* What the parent is told: the witnesses' URLs, for the relay. *asking: there are some. */
+/* What the parent is told: whom the relay may reach. *asking: there is somebody, so it waits for a second
+ * word. */
 static enum bourn_err ready(struct vault_role *x, int control, bool *asking)
 {
     struct buf line;

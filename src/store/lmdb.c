@@ -218,11 +218,12 @@ static int open_env(struct store_lmdb *l, const char *dir, size_t map_bytes)
 static enum bourn_err open_spaces(struct store_lmdb *l)
 {
     static const char *const names[STORE_SPACES] = {
-        [STORE_META] = "meta",     [STORE_WORLD] = "world",         [STORE_ID] = "id",
-        [STORE_LABEL] = "label",   [STORE_PERSON] = "person",       [STORE_EVIDENCE] = "evidence",
-        [STORE_TOKEN] = "token",   [STORE_CODE] = "code",           [STORE_USED] = "used",
-        [STORE_NOTICE] = "notice", [STORE_SWEEP] = "sweep",         [STORE_BLIND] = "blind",
-        [STORE_EXPIRY] = "expiry", [STORE_CONSENTED] = "consented", [STORE_IDEMPOTENT] = "idempotent",
+        [STORE_META] = "meta",       [STORE_WORLD] = "world",         [STORE_ID] = "id",
+        [STORE_LABEL] = "label",     [STORE_PERSON] = "person",       [STORE_EVIDENCE] = "evidence",
+        [STORE_TOKEN] = "token",     [STORE_CODE] = "code",           [STORE_USED] = "used",
+        [STORE_NOTICE] = "notice",   [STORE_SWEEP] = "sweep",         [STORE_BLIND] = "blind",
+        [STORE_EXPIRY] = "expiry",   [STORE_CONSENTED] = "consented", [STORE_IDEMPOTENT] = "idempotent",
+        [STORE_WEBHOOK] = "webhook",
     };
     enum bourn_err err = begin(l);
     for (unsigned i = 0; !err && i < STORE_SPACES; i++) {

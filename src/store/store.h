@@ -28,6 +28,8 @@ enum store_space {
     STORE_CONSENTED,  /* party index (8), subject number (8) -> empty: who ever consented to this recipient */
     STORE_IDEMPOTENT, /* day (4), HMAC of party, route and key (32) -> hash of the body, answer without
                          plaintext */
+    STORE_WEBHOOK, /* party index (8) -> since (8), sealed URL; with 'm' behind it -> mark (8); with a label
+                      (16) behind it -> empty: a person of the party, as far as its mark */
     STORE_SPACES,
 };
 #define STORE_KEY_BYTES_MAX 64

@@ -198,6 +198,7 @@ enum bourn_err handle_party_end(struct vault *v, const struct request *r, const 
     e.ends = p->index;
     entry_set(&e, E_ENDS);
     TRY(batch_entry(v, &e, NULL, 0, &a->receipt));
+    TRY(webhooks_end(v, e.ends));
     answer_json(a, 200);
     buf_printf(&a->body, "{\"ended\":%llu}", (unsigned long long)e.ends);
     err = BOURN_OK;
@@ -578,6 +579,7 @@ enum bourn_err handle_status(struct vault *v, const struct request *r, const str
                v->now_ms < v->full_until_ms || witnesses_late(v) || !vault_asked(v) ? "false" : "true",
                (unsigned long long)store_count(v->store, STORE_SWEEP));
     witnesses_status(v, b);
+    webhooks_status(v, b);
     buf_put_str(b, "}");
     return BOURN_OK;
 }

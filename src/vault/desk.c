@@ -1,6 +1,6 @@
-/* Receipts that were asked for, on their way from the vault's thread to the worker's, which alone talks to
- * the signer, and back. A wish belongs to the answer that waits for it; one whose answer is gone is freed by
- * the worker's thread. */
+/* Receipts and events that were asked for, on their way from the vault's thread to the worker's, which alone
+ * talks to the signer, and back. A wish belongs to the answer that waits for it; one whose answer is gone is
+ * freed by the worker's thread. */
 #include "vault/internal.h"
 
 #include "merkle/merkle.h"
@@ -13,6 +13,7 @@ struct wish {
     struct wish *next;
     uint64_t index;
     struct merkle_hash leaf;
+    struct buf lines; /* of an event; empty: a receipt */
     bool done, dropped;
     enum bourn_err err;
     struct buf note;
@@ -35,6 +36,7 @@ struct desk *desk_new(void)
 
 static void wish_free(struct wish *x)
 {
+    buf_release(&x->lines);
     buf_release(&x->note);
     free(x);
 }
@@ -52,7 +54,8 @@ void desk_free(struct desk *d)
     free(d);
 }
 
-enum bourn_err desk_put(struct desk *d, uint64_t index, const struct merkle_hash *leaf, struct wish **out)
+enum bourn_err desk_put(struct desk *d, uint64_t index, const struct merkle_hash *leaf, struct slice lines,
+                        struct wish **out)
 {
     struct wish *x = calloc(1, sizeof *x);
     if (!x)
@@ -60,9 +63,11 @@ enum bourn_err desk_put(struct desk *d, uint64_t index, const struct merkle_hash
     x->desk = d;
     x->index = index;
     x->leaf = *leaf;
-    buf_init(&x->note, RECEIPT_BYTES_MAX);
+    buf_init(&x->lines, EVENT_LINES_BYTES_MAX);
+    buf_put_slice(&x->lines, lines);
+    buf_init(&x->note, RECEIPT_BYTES_MAX + lines.n);
     pthread_mutex_lock(&d->mutex);
-    bool room = d->n < RECEIPTS_WAITING_MAX;
+    bool room = d->n < RECEIPTS_WAITING_MAX && !x->lines.failed;
     if (room) {
         *d->tail = x;
         d->tail = &x->next;
@@ -100,7 +105,8 @@ enum bourn_err desk_serve(struct desk *d, desk_sign sign, void *ctx)
         pthread_mutex_unlock(&d->mutex);
         if (!x)
             return BOURN_OK;
-        enum bourn_err err = dropped ? BOURN_OK : sign(ctx, x->index, &x->leaf, &x->note);
+        enum bourn_err err =
+            dropped ? BOURN_OK : sign(ctx, x->index, &x->leaf, buf_slice(&x->lines), &x->note);
         pthread_mutex_lock(&d->mutex);
         x->done = true;
         x->err = err;

@@ -70,6 +70,7 @@ static const struct operation_row operations[REQ_OP_MAX + 1] = {
     [REQ_ADMIN_PACK] = {handle_pack, CHANGES, 0},
     [REQ_ADMIN_SCRUB] = {handle_scrub, 0, 0},
     [REQ_ADMIN_CONFIG] = {handle_config, CHANGES | SETTLES, 0},
+    [REQ_ADMIN_WEBHOOK] = {handle_webhook, CHANGES, 0},
 };
 
 enum bourn_err token_party(struct vault *v, struct slice token, const struct gate_party **out)

@@ -17,6 +17,7 @@
 #include "vault/prev.h"
 #include "vault/slots.h"
 #include "vault/vault.h"
+#include "vault/webhook.h"
 #include "vault/witness.h"
 
 #define SUBJECT_STATE_BYTES_MAX (1u << 20) /* a person's state before it is sealed */
@@ -185,6 +186,7 @@ struct vault {
     struct worker *worker;
     struct settings settings;
     struct witnesses *witnesses;
+    struct webhooks *webhooks;
     struct vault_relay relay;
     struct crypto_mac id_mac;    /* HMAC of identifiers */
     struct crypto_mac blind_mac; /* HMAC of searchable values */
@@ -486,7 +488,7 @@ handler handle_consent_request, handle_consent, handle_consents, handle_withdraw
 handler handle_whoami, handle_ledger_file, handle_rows_file, handle_evidence;
 handler handle_status, handle_party, handle_party_end, handle_parties, handle_collection, handle_collections;
 handler handle_notice, handle_pack, handle_metrics, handle_export, handle_scrub, handle_receipt, handle_proof,
-    handle_history, handle_config;
+    handle_history, handle_config, handle_webhook;
 enum bourn_err sweep(struct vault *v) BOURN_MUST_USE;
 
 /* scrub.h: after a batch is durable; and when what was staged is gone. */
@@ -520,15 +522,15 @@ enum bourn_err restored_check(struct vault *v, uint64_t files_size, uint64_t low
 enum bourn_err restored_checkpoint(struct io_dir *cell, const char *path, const struct merkle_vkey *key,
                                    uint64_t *size, uint8_t root[32]) BOURN_MUST_USE;
 
-/* desk.c: receipts that wait to be signed. A wish is the vault's thread's until it drops it. */
+/* desk.c: receipts and events that wait to be signed. A wish is the vault's thread's until it drops it. */
 struct desk;
 struct desk *desk_new(void); /* NULL: out of memory */
 void desk_free(struct desk *d);
-enum bourn_err desk_put(struct desk *d, uint64_t index, const struct merkle_hash *leaf,
+enum bourn_err desk_put(struct desk *d, uint64_t index, const struct merkle_hash *leaf, struct slice lines,
                         struct wish **out) BOURN_MUST_USE;
 bool desk_waiting(struct desk *d);
 typedef enum bourn_err (*desk_sign)(void *ctx, uint64_t index, const struct merkle_hash *leaf,
-                                    struct buf *note);
+                                    struct slice lines, struct buf *note);
 /* In the worker's thread: signs what waits. BOURN_E_CORRUPT is of one entry; other errors end it. */
 enum bourn_err desk_serve(struct desk *d, desk_sign sign, void *ctx) BOURN_MUST_USE;
 bool wish_done(const struct wish *x);
@@ -551,11 +553,11 @@ struct merkle_hash;
 void worker_root(const struct worker *w, struct merkle_hash *root); /* over them, before it runs */
 uint64_t worker_size(const struct worker *w); /* entries that the files hold or will hold after recovery */
 void worker_free(struct worker *w);           /* writes what waits, joins */
-/* Asks the worker for the receipt of an entry below signed_size with this leaf; its descriptor tells when it
- * is done. BOURN_E_LIMIT if too many wait. */
+/* Asks the worker for the receipt of an entry below signed_size with this leaf, or the event with these lines
+ * (copied; none: a receipt); its descriptor tells when it is done. BOURN_E_LIMIT if too many wait. */
 struct merkle_hash;
 enum bourn_err worker_receipt(struct worker *w, uint64_t index, const struct merkle_hash *leaf,
-                              struct wish **out) BOURN_MUST_USE;
+                              struct slice lines, struct wish **out) BOURN_MUST_USE;
 int worker_wait_fd(const struct worker *w);
 /* The mark of the ledger's files, before they are opened: that removes what lies beyond. */
 enum bourn_err worker_mark(struct io_dir *cell, uint64_t *size, uint64_t *sequence) BOURN_MUST_USE;

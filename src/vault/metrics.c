@@ -116,6 +116,7 @@ enum bourn_err handle_metrics(struct vault *v, const struct request *r, const st
     one(b, "disclosing", "gauge", "1 while the cell has room to disclose and store, and witnesses keep up.",
         v->now_ms >= v->full_until_ms && !witnesses_late(v) && vault_asked(v));
     witnesses_metrics(v, b);
+    webhooks_metrics(v, b);
     a->status = 200;
     a->code = "";
     a->type = REPLY_TEXT;

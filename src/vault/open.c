@@ -124,6 +124,7 @@ enum bourn_err vault_rewind(struct vault *v)
     TRY(slots_zero_from(v->slots, prev_count(v->prev)));
     TRY(slots_sync(v->slots));
     TRY(witnesses_configure(v));
+    TRY(webhooks_load(v));
     v->refusals_n = 0;
     memset(v->tokens, 0, sizeof v->tokens); /* a party that is gone again may have lent one its index */
 out:
@@ -209,7 +210,8 @@ static enum bourn_err recover(struct vault *v)
     TRY(slots_zero_from(v->slots, prev_count(v->prev)));
     TRY(slots_reconcile(v->slots, prev_count(v->prev), erased, v));
     TRY(slots_sync(v->slots));
-    err = witnesses_configure(v);
+    TRY(witnesses_configure(v));
+    err = webhooks_load(v);
 out:
     return err;
 }
@@ -224,6 +226,7 @@ static enum bourn_err open_parts(struct vault *v, const char *path)
     TRY(settings_read(v->cell, &v->settings));
     TRY(read_origin(v));
     TRY(witnesses_new(v));
+    TRY(webhooks_new(v));
     TRY(slots_open(v->cell, v->origin, &v->slots));
     slots_derive(v->slots, "identifiers", id_key);
     crypto_mac_init(&v->id_mac, id_key, sizeof id_key);
@@ -252,6 +255,7 @@ static void free_all(struct vault *v)
     free_answers(v->waiting); /* before the worker, whose thread may be about to sign their receipts */
     free_answers(v->answers);
     free_answers(v->held);
+    webhooks_free(v->webhooks);
     worker_free(v->worker);
     witnesses_free(v->witnesses);
     if (v->journal)
@@ -436,7 +440,8 @@ enum bourn_err vault_published(struct vault *v)
             return err;
     }
     v->waiting = still;
-    return ws.failed ? worker_failure(v->worker) : witnesses_turn(v);
+    enum bourn_err err = ws.failed ? worker_failure(v->worker) : witnesses_turn(v);
+    return err ? err : webhooks_turn(v);
 }
 
 enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
@@ -458,6 +463,7 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
     if (v->waiting)
         TRY(vault_published(v));
     TRY(witnesses_tick(v));
+    TRY(webhooks_turn(v));
     uint64_t rows = store_changed_rows(v->store);
     if (rows >= STORE_COMMIT_ROWS || (rows && v->now_ms - v->store_committed_ms >= STORE_COMMIT_MS))
         TRY(commit_store(v));
@@ -469,7 +475,9 @@ enum bourn_err vault_tick(struct vault *v, unsigned *next_ms)
         err = worker_failure(v->worker);
         goto out;
     }
+    unsigned webhooks_ms = webhooks_next_ms(v);
     *next_ms = store_count(v->store, STORE_SWEEP) && room ? 5 : 200;
+    *next_ms = webhooks_ms < *next_ms ? webhooks_ms : *next_ms;
     err = BOURN_OK;
 out:
     return err;

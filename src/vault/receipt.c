@@ -78,7 +78,7 @@ enum bourn_err handle_receipt(struct vault *v, const struct request *r, const st
     enum bourn_err err = find(v, r, p, &f, a, &found);
     if (err == BOURN_OK && found) {
         merkle_leaf(&leaf, buf_slice(&f.bytes));
-        err = worker_receipt(v->worker, r->number, &leaf, &a->wish);
+        err = worker_receipt(v->worker, r->number, &leaf, slice_of(NULL, 0), &a->wish);
         if (err == BOURN_OK) {
             a->status = 200; /* a batch that is rolled back refuses it */
             a->code = "";

@@ -77,22 +77,25 @@ struct vault_signer {
     enum bourn_err (*head)(void *ctx, uint64_t *size, uint8_t root[32]);
     enum bourn_err (*sign)(void *ctx, uint64_t size, const uint8_t root[32], const uint8_t *proof,
                            size_t proof_n, uint8_t signature[64]);
-    /* Of merkle_receipt_text; the proof leads from the leaf to the root, which must be those signed last. */
+    /* Of merkle_receipt_text, or with lines of merkle_event_text; the proof leads from the leaf to the root,
+     * which must be those signed last. */
     enum bourn_err (*receipt)(void *ctx, const struct merkle_receipt *r, const struct merkle_hash *proof,
-                              size_t proof_n, uint8_t signature[64]);
+                              size_t proof_n, struct slice lines, uint8_t signature[64]);
 };
-/* How requests to witnesses leave: `post` queues the body of POST <url>/add-checkpoint; vault_posted takes
- * the answer to it. Set before the vault serves; without one, witnesses of a policy are not reached. */
+/* How requests to witnesses and webhooks leave: `post` queues the body of POST <url>/add-checkpoint (places
+ * below COSIGNATURES_MAX) or POST <url>; vault_posted takes the answer to it. Set before the vault serves;
+ * without one, nobody is reached. */
 struct vault_relay {
     void *ctx;
-    enum bourn_err (*post)(void *ctx, uint32_t witness, const char *url, struct slice body);
+    enum bourn_err (*post)(void *ctx, uint32_t place, const char *url, struct slice body);
 };
 void vault_use_relay(struct vault *v, const struct vault_relay *relay);
-/* The answer of a witness; status 0: there was none. Untrusted. */
-enum bourn_err vault_posted(struct vault *v, uint32_t witness, uint32_t status,
+/* The answer to it; status 0: there was none. Untrusted. */
+enum bourn_err vault_posted(struct vault *v, uint32_t place, uint32_t status,
                             struct slice body) BOURN_MUST_USE;
-/* Appends a line for each URL that the policy in force posts to. */
-void vault_relay_urls(const struct vault *v, struct buf *out);
+/* Appends a line for each URL that witnesses of the policy in force and webhooks are reached by, as far as
+ * the host and its port go: paths may be secrets. Those alone are posted to until the next start. */
+void vault_relay_urls(struct vault *v, struct buf *out);
 
 /* At its start a cell with witnesses asks them before it signs anything new: a quorum has to cosign the head
  * that the signer keeps. Until then nothing is disclosed or stored; withdrawals and erasures go on. False:

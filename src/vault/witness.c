@@ -261,6 +261,8 @@ enum bourn_err vault_posted(struct vault *v, uint32_t i, uint32_t status, struct
     enum bourn_err err = BOURN_OK;
     struct witnesses *w = v->witnesses;
     char what[64];
+    if (i >= COSIGNATURES_MAX)
+        return webhooks_posted(v, i - COSIGNATURES_MAX, status);
     if (!w->policy || i >= w->policy->witnesses_n || !w->of[i].asked_size)
         return BOURN_OK; /* the policy has changed since */
     uint64_t size = w->of[i].asked_size, wall = clock_wall_s();

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/url.h"
 
 #include <stdlib.h>
 
@@ -131,12 +132,13 @@ void vault_use_relay(struct vault *v, const struct vault_relay *relay)
     v->relay = *relay;
 }
 
-void vault_relay_urls(const struct vault *v, struct buf *out)
+void vault_relay_urls(struct vault *v, struct buf *out)
 {
     const struct merkle_policy *p = v->witnesses->policy;
     for (size_t i = 0; p && i < p->witnesses_n; i++)
         if (p->witness[i].url[0])
-            buf_printf(out, "%s\n", p->witness[i].url);
+            buf_printf(out, "%.*s\n", SLICE_ARG(url_origin(p->witness[i].url)));
+    webhooks_origins(v, out);
 }
 
 /* --- telling */

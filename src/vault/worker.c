@@ -362,7 +362,7 @@ struct signed_head {
 };
 
 static enum bourn_err sign_receipt(void *ctx, uint64_t index, const struct merkle_hash *leaf,
-                                   struct buf *note)
+                                   struct slice lines, struct buf *note)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     const struct signed_head *head = ctx;
@@ -376,8 +376,11 @@ static enum bourn_err sign_receipt(void *ctx, uint64_t index, const struct merkl
     if (!merkle_verify_inclusion(index, r.size, leaf, proof, n, &r.root))
         return err_set(BOURN_E_CORRUPT, "entry %llu of the ledger's files is not the one that was signed",
                        (unsigned long long)index);
-    TRY(w->signer.receipt(w->signer.ctx, &r, proof, n, signature));
-    merkle_receipt_text(note, slice_str(w->key.name), &r);
+    TRY(w->signer.receipt(w->signer.ctx, &r, proof, n, lines, signature));
+    if (lines.n)
+        merkle_event_text(note, slice_str(w->key.name), &r, lines);
+    else
+        merkle_receipt_text(note, slice_str(w->key.name), &r);
     if (!crypto_verify(signature, buf_slice(note), w->key.key))
         return err_set(BOURN_E_CRYPTO, "the signer's receipt does not verify under ledger.vkey");
     buf_put_str(note, "\n");
@@ -399,9 +402,9 @@ static enum bourn_err serve_desk(struct worker *w, uint64_t head)
 }
 
 enum bourn_err worker_receipt(struct worker *w, uint64_t index, const struct merkle_hash *leaf,
-                              struct wish **out)
+                              struct slice lines, struct wish **out)
 {
-    enum bourn_err err = desk_put(w->desk, index, leaf, out);
+    enum bourn_err err = desk_put(w->desk, index, leaf, lines, out);
     pthread_mutex_lock(&w->mutex);
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->mutex);

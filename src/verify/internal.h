@@ -155,6 +155,7 @@ struct replay {
     struct merkle_checkpoint *heads;     /* the earlier ones, opened */
     struct foreign_head *foreign; /* those that another key signed: of a log that this one continues? */
     uint64_t kept_next;           /* nothing kept speaks of entries before */
+    bool event_here;              /* an event speaks of the entry at hand */
     uint64_t size, index;         /* of the checkpoint; of the entry at hand */
     const struct entry *entry;
     const struct gate_pack *packs[PACKS_MAX]; /* in force for the entry at hand */
@@ -252,6 +253,7 @@ void continued_heads_at(struct replay *v, uint64_t size);
 /* receipt.c: what receipts and proofs say of the entry at hand (its leaf) and of the tree that ends with it;
  * at the end, of entries that are not there. */
 void kept_check(struct replay *v, const struct merkle_hash *leaf);
+void kept_events_check(struct replay *v, struct slice rows); /* once the entry is decoded */
 void kept_missing(struct replay *v);
 
 /* statement.c: the evidence of a row. */

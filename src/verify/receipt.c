@@ -1,9 +1,10 @@
-/* What a party kept: receipts and proofs. Each is the word of the log's key that a tree of its size and root
- * held this leaf at this index; a log that says otherwise later was signed anew. */
+/* What a party kept: receipts, events and proofs. Each is the word of the log's key that a tree of its size
+ * and root held this leaf at this index; a log that says otherwise later was signed anew. */
 #include "verify/internal.h"
 
 #include "base/json.h"
 #include "base/text.h"
+#include "gate/event.h"
 
 /* The next entry at or behind `from` that one of them speaks of. */
 static uint64_t next_kept(const struct replay *v, uint64_t from)
@@ -22,6 +23,7 @@ static uint64_t next_kept(const struct replay *v, uint64_t from)
 void kept_check(struct replay *v, const struct merkle_hash *leaf)
 {
     struct merkle_hash root;
+    v->event_here = false;
     if (!v->o->kept_n || v->index < v->kept_next)
         return;
     v->kept_next = next_kept(v, v->index + 1);
@@ -31,6 +33,8 @@ void kept_check(struct replay *v, const struct merkle_hash *leaf)
             finding(
                 v, CLAUSE_S1,
                 "a receipt names another entry here: it was left out or replaced, and the log signed anew");
+        if (r->index == v->index && v->o->kept_events && v->o->kept_events[i].n)
+            v->event_here = true;
         if (r->size != v->tree.size)
             continue;
         tree_root(&v->tree, &root);
@@ -40,6 +44,15 @@ void kept_check(struct replay *v, const struct merkle_hash *leaf)
                        "the tree of this size in a receipt has another root: history was rewritten");
         else
             v->rep->receipts++;
+    }
+}
+
+void kept_events_check(struct replay *v, struct slice rows)
+{
+    for (size_t i = 0; v->event_here && i < v->o->kept_n; i++) {
+        struct slice lines = v->o->kept_events[i];
+        if (v->o->kept[i].index == v->index && lines.n && !event_is_of(lines, v->entry, rows))
+            finding(v, CLAUSE_S1, "an event says of this entry what it does not say");
     }
 }
 

@@ -58,6 +58,7 @@ static enum bourn_err replay_entry(struct replay *v, struct piece *p, unsigned i
     if (e->kind == ENTRY_GENESIS && e->format > FORMAT_VERSION)
         return err_set(BOURN_E_UNAVAILABLE, "the log has format version %llu: use a newer verifier",
                        (unsigned long long)e->format);
+    kept_events_check(v, !v->rep->rows_given ? slice_of(NULL, 0) : x->group.p ? x->group : slice_str(""));
     err = world_apply(v->world, v->index, e, x->bytes, &clause);
     if (is_finding(err))
         finding(v, clause_named(clause, strlen(clause), CLAUSE_V3), "%s", err_text());

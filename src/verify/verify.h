@@ -109,6 +109,7 @@ struct verify_options {
     const struct slice *heads;              /* earlier signed checkpoints */
     size_t heads_n;
     const struct merkle_receipt *kept; /* receipts and proofs from earlier, opened: what the log's key said */
+    const struct slice *kept_events;   /* of each the lines of an event, none for others; NULL: none is one */
     size_t kept_n;
     const struct merkle_policy *policy; /* witnesses that the user trusts; NULL: not given */
     unsigned jobs;                      /* threads, at most VERIFY_JOBS_MAX; 0: as many as there are cores */

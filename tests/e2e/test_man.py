@@ -107,7 +107,7 @@ class Man(harness.Test):
         first = {name.split("-")[1] for name in self.helps} - {"verify"}
         self.assertEqual(set(self.complete("")), first | {"--help", "--version"})
         self.assertEqual(self.complete("exp"), ["export"])
-        self.assertEqual(set(self.complete("party", "")), {"add", "end", "list", "--help"})
+        self.assertEqual(set(self.complete("party", "")), {"add", "end", "list", "webhook", "--help"})
         self.assertEqual(self.complete("import", "cn", "f", "--format", "n"), ["ndjson"])
         self.assertEqual(set(self.complete("party", "add", "--kind", "a")), {"app", "authority", "auditor"})
         self.assertEqual(self.complete("party", "add", "--jurisdiction", ""), [])

@@ -66,14 +66,17 @@ out:
 }
 
 static enum bourn_err receipt(void *ctx, const struct merkle_receipt *r, const struct merkle_hash *proof,
-                              size_t proof_n, uint8_t signature[64])
+                              size_t proof_n, struct slice lines, uint8_t signature[64])
 {
     const struct cell *c = ctx;
     struct buf text;
     if (!merkle_verify_inclusion(r->index, r->size, &r->leaf, proof, proof_n, &r->root))
         return err_set(BOURN_E_DENIED, "not in the tree");
-    buf_init(&text, 1024);
-    merkle_receipt_text(&text, slice_str(ORIGIN), r);
+    buf_init(&text, 1024 + lines.n);
+    if (lines.n)
+        merkle_event_text(&text, slice_str(ORIGIN), r, lines);
+    else
+        merkle_receipt_text(&text, slice_str(ORIGIN), r);
     crypto_sign(signature, buf_slice(&text), c->secret);
     buf_release(&text);
     return BOURN_OK;

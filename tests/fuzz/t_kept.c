@@ -263,12 +263,14 @@ static void as_history(struct slice json, bool same, bool lines)
     buf_release(&out);
 }
 
-/* A receipt's text, changed and signed again, so that what lies behind the signature is reached. */
+/* The text of a receipt or event, changed and signed again, so that what lies behind the signature is
+ * reached. */
 static void as_receipt(struct buf *text)
 {
-    struct merkle_receipt r;
+    struct merkle_receipt r, e;
     struct merkle_checkpoint cp;
     struct buf again;
+    struct slice lines;
     uint8_t signature[64];
     buf_init(&again, text->n + 4096);
     crypto_sign(signature, buf_slice(text), good.secret);
@@ -276,11 +278,19 @@ static void as_receipt(struct buf *text)
     buf_put_str(&again, "\n");
     merkle_note_sign_line(&again, &good.key, slice_of(signature, 64));
     bool opens = merkle_receipt_open(buf_slice(&again), &good.key, &r) == BOURN_OK;
-    fuzz_check(!opens || merkle_checkpoint_open(buf_slice(&again), &good.key, &cp) != BOURN_OK);
-    if (opens) {
-        buf_clear(&again);
-        merkle_receipt_text(&again, slice_str(good.key.name), &r);
-        fuzz_check(slice_eq(buf_slice(&again), buf_slice(text)) && r.index < r.size);
+    bool event = merkle_event_open(buf_slice(&again), &good.key, &e, &lines) == BOURN_OK;
+    fuzz_check(event <= merkle_is_event(buf_slice(&again)) && !(opens && event));
+    fuzz_check(!(opens || event) || merkle_checkpoint_open(buf_slice(&again), &good.key, &cp) != BOURN_OK);
+    if (opens || event) {
+        struct buf made;
+        buf_init(&made, again.cap);
+        if (opens)
+            merkle_receipt_text(&made, slice_str(good.key.name), &r);
+        else
+            merkle_event_text(&made, slice_str(good.key.name), &e, lines);
+        r = opens ? r : e;
+        fuzz_check(slice_eq(buf_slice(&made), buf_slice(text)) && r.index < r.size);
+        buf_release(&made);
     }
     buf_release(&again);
 }
@@ -299,6 +309,10 @@ static void run(struct slice in)
         make_proof(&b, index);
     else if (how % 4 == 1)
         make_history(&b);
+    else if (how % 4 == 2 && how & 8)
+        merkle_event_text(&b, slice_str(good.key.name),
+                          &(struct merkle_receipt){index, good.n, good.leaf[index], good.cp.root},
+                          slice_str("told 1\ntime 2026-11-29T03:39:02Z\npeople 1\n~00\n"));
     else if (how % 4 == 2)
         merkle_receipt_text(&b, slice_str(good.key.name),
                             &(struct merkle_receipt){index, good.n, good.leaf[index], good.cp.root});
@@ -313,7 +327,9 @@ static void run(struct slice in)
     } else if (how % 4 == 2) {
         as_receipt(&b);
     } else { /* nobody but the log can sign one */
+        struct slice lines;
         fuzz_check(merkle_receipt_open(rest, &good.key, &r) != BOURN_OK);
+        fuzz_check(merkle_event_open(rest, &good.key, &r, &lines) != BOURN_OK);
         if (merkle_tlog_proof_open(rest, &good.key, &good.leaf[index], &r) == BOURN_OK)
             check_said(&r);
         as_proof(rest, false);
@@ -324,7 +340,7 @@ static void run(struct slice in)
 
 static void seeds(void)
 {
-    static const uint8_t hows[] = {0, 1, 2, 5};
+    static const uint8_t hows[] = {0, 1, 2, 5, 10};
     for (size_t i = 0; i < sizeof hows; i++)
         for (uint8_t index = 0; index < 60; index = (uint8_t)(index + 9)) {
             uint8_t seed[] = {hows[i], index, 1, 2, 40, 3, 0, 9, 65};

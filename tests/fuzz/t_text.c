@@ -5,6 +5,9 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "base/url.h"
+
+#include <stdio.h>
 
 /* The value again from what the scanner sliced, strings decoded and encoded. */
 static void rewrite(struct json_value v, struct buf *out)
@@ -87,6 +90,20 @@ static void seeds_json(void)
         fuzz_seed(slice_str(texts[i]));
 }
 
+/* What is left of a URL leads to the same host and port, and is one itself. */
+static void run_url(struct slice in)
+{
+    char url[1024], origin[1024];
+    snprintf(url, sizeof url, "%.*s", in.n < sizeof url ? (int)in.n : 0, (const char *)in.p);
+    if (!url_ok(url))
+        return;
+    snprintf(origin, sizeof origin, "%.*s", SLICE_ARG(url_origin(url)));
+    fuzz_check(url_ok(origin) && strncmp(url, origin, strlen(origin)) == 0);
+    fuzz_check(url_port(url) && url_port(url) == url_port(origin) && slice_is(url_origin(origin), origin));
+    fuzz_check(strncmp(url, "https", 5) == 0 || strstr(origin, "127.0.0.1") || strstr(origin, "localhost") ||
+               strstr(origin, "[::1]"));
+}
+
 /* What a decoder takes must be what its encoder writes: then there is one form of each value. */
 static void run_decoders(struct slice in)
 {
@@ -125,6 +142,7 @@ static void run_decoders(struct slice in)
         time_put(&again, n);
         fuzz_check(again.n == 20 && in.n == 10 && memcmp(again.p, in.p, 10) == 0 && text_is_date(in));
     }
+    run_url(in);
     if (text_is_integer(in))
         fuzz_check(text_is_decimal(in));
     if (country_valid(in))
@@ -164,6 +182,8 @@ static void seeds_decoders(void)
                                         "CN",
                                         "true",
                                         "dpv:ServiceProvision",
+                                        "https://[::1]:8443/hook?key=1",
+                                        "http://localhost:80",
                                         "a.b-c_9",
                                         "\xe2\x82\xac\xf0\x9f\x98\x80\x7f",
                                         "\xed\x9f\xbf\xee\x80\x80"};

@@ -8,7 +8,9 @@
 #include "fuzz.h"
 
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "cbor/entry.h"
 #include "consent/consent.h"
 #include "crypto/crypto.h"
@@ -35,7 +37,8 @@ static struct {
     char token[PARTIES][128];
     struct reply last; /* slices dead but for the copies below */
     struct buf body, code;
-    unsigned inputs;
+    unsigned inputs, told;
+    bool out[WEBHOOKS_MAX]; /* an event whose answer is out */
 } c;
 
 static const char *const purposes[] = {"dpv:ServiceProvision", "dpv:ResearchAndDevelopment",
@@ -93,17 +96,46 @@ static enum bourn_err sign(void *ctx, uint64_t size, const uint8_t root[32], con
 }
 
 static enum bourn_err receipt(void *ctx, const struct merkle_receipt *r, const struct merkle_hash *proof,
-                              size_t n, uint8_t signature[64])
+                              size_t n, struct slice lines, uint8_t signature[64])
 {
     (void)ctx;
     struct buf text;
     fuzz_check(r->size == c.head_size && memcmp(r->root.b, c.head_root, 32) == 0);
     fuzz_check(merkle_verify_inclusion(r->index, r->size, &r->leaf, proof, n, &r->root));
-    buf_init(&text, 1024);
-    merkle_receipt_text(&text, slice_str("cn.example/ledger"), r);
+    buf_init(&text, 1024 + lines.n);
+    if (lines.n)
+        merkle_event_text(&text, slice_str("cn.example/ledger"), r, lines);
+    else
+        merkle_receipt_text(&text, slice_str("cn.example/ledger"), r);
     crypto_sign(signature, buf_slice(&text), c.secret);
     buf_release(&text);
     return BOURN_OK;
+}
+
+/* The relay: what is posted is an event that the log signed, one at a time to each; answers are of all kinds.
+ */
+static enum bourn_err post(void *ctx, uint32_t place, const char *url, struct slice body)
+{
+    struct merkle_vkey key;
+    struct merkle_receipt said;
+    struct slice lines;
+    (void)ctx;
+    fuzz_check(place >= COSIGNATURES_MAX && place < COSIGNATURES_MAX + WEBHOOKS_MAX && url_ok(url));
+    fuzz_check(!c.out[place - COSIGNATURES_MAX]);
+    merkle_vkey_init(&key, "cn.example/ledger", 0x01, c.log_public);
+    fuzz_ok(merkle_event_open(body, &key, &said, &lines));
+    c.out[place - COSIGNATURES_MAX] = true;
+    return BOURN_OK;
+}
+
+static void answer_posts(void)
+{
+    static const uint32_t statuses[] = {200, 500, 204, 0, 302, 299, 404};
+    for (uint32_t i = 0; i < WEBHOOKS_MAX; i++)
+        if (c.out[i]) {
+            c.out[i] = false;
+            fuzz_ok(vault_posted(c.vault, COSIGNATURES_MAX + i, statuses[c.told++ % 7], slice_of(NULL, 0)));
+        }
 }
 
 static void settle(void)
@@ -116,6 +148,7 @@ static void settle(void)
         fuzz_ok(vault_release_held(c.vault));
     }
     fuzz_check(c.answers == c.asked); /* once each, no more and no less */
+    answer_posts();
     fuzz_ok(vault_tick(c.vault, &ms));
 }
 
@@ -167,9 +200,16 @@ static bool member(const char *name, char *out, size_t out_n)
 static void open_cell(void)
 {
     struct vault_signer signer = {NULL, head, sign, receipt};
+    const struct vault_relay relay = {NULL, post};
+    struct buf urls;
     int lock;
     fuzz_ok(vault_lock(c.path, &lock));
     fuzz_ok(vault_open(c.path, lock, on_answer, NULL, &c.vault));
+    vault_use_relay(c.vault, &relay);
+    buf_init(&urls, 1 << 16);
+    vault_relay_urls(c.vault, &urls);
+    buf_release(&urls);
+    memset(c.out, 0, sizeof c.out);
     fuzz_ok(vault_start(c.vault, &signer));
 }
 
@@ -208,6 +248,9 @@ static void set_up(void)
         must(&r, 201);
         fuzz_check(member("token", c.token[i], sizeof c.token[i]));
     }
+    r = (struct request){
+        .op = REQ_ADMIN_WEBHOOK, .path = slice_str("clinic"), .body = slice_str("https://a.example/1")};
+    must(&r, 200);
 }
 
 static void make_cell(void)
@@ -328,6 +371,10 @@ static void body(struct dice *d, uint32_t op, struct buf *b)
         break;
     case REQ_ADMIN_NOTICE:
         buf_printf(b, "{\"name\":\"n%u\",\"language\":\"en\",\"text\":\"t\"}", v % 4);
+        break;
+    case REQ_ADMIN_WEBHOOK:
+        if (v & 3)
+            buf_printf(b, "https://%s.example/%u", v & 4 ? "a" : "b", v);
         break;
     case REQ_ADMIN_PACK: {
         const struct builtin_pack *p = &builtin_packs[v % builtin_packs_n];
@@ -541,6 +588,8 @@ static void one(struct dice *d, uint8_t what)
         buf_put_str(&path, which & 128 ? "name" : "id");
     else if (r.op == REQ_ADMIN_PARTY_END)
         buf_printf(&path, "q%u", which % 8);
+    else if (r.op == REQ_ADMIN_WEBHOOK)
+        buf_put_str(&path, which & 4 ? "shop" : which & 1 ? "lab" : "clinic");
     else if (r.op == REQ_LEDGER_FILE || r.op == REQ_ROWS_FILE)
         buf_printf(&path, "tile/%s/000.p/%u",
                    r.op == REQ_ROWS_FILE ? "rows"

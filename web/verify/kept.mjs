@@ -1,15 +1,20 @@
-// What a party took home: receipts and proofs, by themselves and against a log. docs/formats/receipts.md.
-import { equal, fromBase64, fromUtf8, Malformed, refuse, utf8 } from "./bytes.mjs";
-import { decodeEntry, decodeRow, hasRows, UnknownKind } from "./grammar.mjs";
+// What a party took home: receipts, events and proofs, by themselves and against a log. docs/formats/receipts.md, events.md.
+import { equal, fromBase64, fromBe, fromUtf8, Malformed, refuse, toHex, utf8 } from "./bytes.mjs";
+import { decodeEntry, decodeRow, hasRows, KIND, OPERATION, UnknownKind } from "./grammar.mjs";
 import { decimal, hashOf, openCheckpoint, openNote, Unsigned } from "./note.mjs";
 import { leafHash, nodeHash } from "./tree.mjs";
 
 const PROOF_MAX = 63;
 
-/** {index, leaf, size, root} of a receipt that the key signed. */
+const EVENT_LINES_MAX = 160 << 10;
+
+/* What an event says behind the six lines that it shares with a receipt: printable ASCII, no line empty. */
+const isEvent = (lines) => lines.at(-1) === "" && lines.length > 7 && lines.slice(6, -1).every((x) => /^[ -~]+$/.test(x)) && lines.slice(6).join("\n").length <= EVENT_LINES_MAX;
+
+/** {index, leaf, size, root} of a receipt that the key signed, or of an event, which is one that says more. */
 export async function openReceipt(bytes, key) {
   const lines = (await openNote(bytes, key)).split("\n");
-  if (lines.length !== 7 || lines[0] !== "bourn-receipt/v1") refuse("it is no receipt");
+  if (!(lines[0] === "bourn-receipt/v1" && lines.length === 7) && !(lines[0] === "bourn-disclosure/v1" && isEvent(lines))) refuse("it is no receipt");
   if (lines[1] !== key.name) refuse("a receipt of another log");
   const [index, leaf, size, root] = ["index", "leaf", "size", "root"].map((word, i) => {
     if (!lines[2 + i].startsWith(`${word} `)) refuse(`a receipt without ${word} in its place`);
@@ -17,7 +22,32 @@ export async function openReceipt(bytes, key) {
   });
   const out = { index: decimal(index), leaf: hashOf(leaf), size: decimal(size), root: hashOf(root) };
   if (BigInt(index) >= BigInt(size)) refuse("a receipt whose index is not below its size");
+  return lines.length > 7 ? { ...out, event: lines.slice(6, -1) } : out;
+}
+
+const OPERATION_NAMES = Object.fromEntries(Object.entries(OPERATION).map(([word, n]) => [n, word]));
+const LABEL_AT = 3, LABEL_BYTES = 16; // in a row: behind the head of its map, key 1 and the head of 16 bytes
+
+/* The labels of an entry's rows, as an event spells them. */
+function labelsOf(group) {
+  const out = new Set();
+  for (let at = 0; at + 4 <= group.length; ) {
+    const n = fromBe(group, at, 4);
+    out.add(`~${toHex(group.subarray(at + 4 + LABEL_AT, at + 4 + LABEL_AT + LABEL_BYTES))}`);
+    at += 4 + n;
+  }
   return out;
+}
+
+/** Whether the lines of an event are of this entry; with its rows (null: not given) whether they hold each label. */
+export function isEventOf(lines, e, group) {
+  if (e.kind !== KIND.disclosed || !/^told (0|[1-9][0-9]{0,18})$/.test(lines[0])) return false;
+  const people = lines.filter((x) => x.startsWith("~")), known = group ? labelsOf(group) : null;
+  const want = [lines[0], `time ${new Date(e.time * 1000).toISOString().replace(".000Z", "Z")}`, `party ${e.party}`, `destination ${e.destination}`,
+    `operation ${OPERATION_NAMES[e.operation]}`, `purpose ${e.purpose}`, ...(e.collection === undefined ? [] : [`collection ${e.collection}`]),
+    `people ${people.length}`, ...people];
+  return people.length > 0 && lines.length === want.length && lines.every((x, i) => x === want[i]) &&
+    people.every((x, i) => /^~[0-9a-f]{32}$/.test(x) && (!i || people[i - 1] < x) && (!known || known.has(x)));
 }
 
 /** Whether the proof (RFC 6962, from sibling to root) leads from the leaf at the index to the root of this size. */
@@ -110,6 +140,14 @@ export class Kept {
       if (equal(tree.edge.root(), r.root)) this.good++;
       else tally.violated("V1", { size }, "the tree of this size in a receipt has another root: history was rewritten");
     }
+  }
+
+  /** Behind each entry that is well-formed, with its rows, if they are given. */
+  events(entry, group) {
+    const { tally, size } = this.replay;
+    for (const r of this.said)
+      if (r.event && r.index === size - 1 && !isEventOf(r.event, entry, group))
+        tally.violated("S1", { entry: r.index }, "an event says of this entry what it does not say");
   }
 
   /** At the end: entries, and sizes, that the log does not reach. */

@@ -168,7 +168,7 @@ async function runOffline(o) {
   const key = (await given(o.key)).toString("utf8"), kept = [];
   for (const { kind, name } of o.kept) {
     const [x] = await openKept({ key, [`${kind}s`]: [await given(name)] });
-    kept.push({ kind, entry: x.index, leaf: toBase64(x.leaf), size: x.size, root: toBase64(x.root), ...(kind === "proof" ? { rows: x.rows } : {}) });
+    kept.push({ kind: x.event ? "event" : kind, entry: x.index, leaf: toBase64(x.leaf), size: x.size, root: toBase64(x.root), ...(kind === "proof" ? { rows: x.rows } : {}) });
   }
   const line = (k) => `the ${k.kind} holds: entry ${k.entry}, in the tree of ${k.size} entries\n`;
   process.stdout.write(o.json ? `${JSON.stringify({ exit: 0, kept })}\n` : kept.map(line).join(""));

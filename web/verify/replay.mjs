@@ -84,6 +84,7 @@ export class Replay {
       if (!this.world.genesis) throw new Unreadable("the log does not begin with a genesis: nothing in it can be decided");
       return;
     }
+    this.kept.events(entry, group);
     const { world } = this;
     this.tally.count(SPEAKS[entry.kind].entry, "examined");
     try {

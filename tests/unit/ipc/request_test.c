@@ -158,6 +158,7 @@ static const struct {
     [REQ_PROOF] = {REQ_FROM_FRONT, T | N, 0},
     [REQ_HISTORY] = {REQ_FROM_FRONT, S | B, N | V},
     [REQ_ADMIN_CONFIG] = {REQ_FROM_ADMIN, B, 0},
+    [REQ_ADMIN_WEBHOOK] = {REQ_FROM_ADMIN, F, B},
 };
 
 /* Bytes with exactly these fields, made here: the encoder alone would leave out a number that is 0. */

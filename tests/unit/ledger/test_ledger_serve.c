@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "cbor/entry.h"
 #include "ledger/partials.h"
 #include "ledger/tiles.h"
 
@@ -181,6 +182,32 @@ static void reading(void **state)
     buf_release(&b);
 }
 
+static void whole_bundles(void **state)
+{
+    (void)state;
+    static const uint64_t flushed[] = {310, 300, 280, 256}; /* also sizes that were true before */
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    for (size_t i = 0; i < sizeof flushed / sizeof *flushed; i++)
+        for (uint64_t n = 0; n < 2; n++) {
+            struct slice entry;
+            char text[32];
+            size_t at = 0;
+            uint64_t index = 256 * n, end = n ? flushed[i] : 256;
+            buf_clear(&b);
+            assert_int_equal(ledger_bundle(cell.dir, n, flushed[i], &b),
+                             index < end ? BOURN_OK : BOURN_E_NOT_FOUND);
+            for (; index < end; index++)
+                assert_true(bundle_next(buf_slice(&b), &at, &entry) && slice_eq(entry, event(index, text)));
+            assert_int_equal(at, b.n);
+        }
+    buf_clear(&b);
+    assert_int_equal(ledger_bundle(cell.dir, 2, 310, &b), BOURN_E_NOT_FOUND);
+    assert_int_equal(ledger_bundle(cell.dir, 2, 601, &b), BOURN_E_CORRUPT);
+    assert_int_equal(b.n, 0);
+    buf_release(&b);
+}
+
 static void rows_root(void **state)
 {
     (void)state;
@@ -334,6 +361,7 @@ int main(void)
         cmocka_unit_test(any_width_is_cut),
         cmocka_unit_test(rows_in_pieces),
         cmocka_unit_test(reading),
+        cmocka_unit_test(whole_bundles),
         cmocka_unit_test(rows_root),
         cmocka_unit_test(reading_beside_the_writer),
         cmocka_unit_test(proofs_from_the_files),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "merkle/merkle.h"
@@ -136,6 +137,79 @@ static void strict_receipts(void **state)
     }
 }
 
+static void golden_event(void **state)
+{
+    (void)state;
+    char want[2048], other[2048];
+    struct merkle_receipt r;
+    struct merkle_checkpoint cp;
+    struct slice lines;
+    struct buf text, note;
+    buf_init(&text, 4096);
+    buf_init(&note, 4096);
+    read_vector("event.txt", want, sizeof want);
+    assert_true(merkle_is_event(slice_str(want)));
+    assert_int_equal(merkle_event_open(slice_str(want), &log_key, &r, &lines), BOURN_OK);
+    assert_true(r.index == 12345 && r.size == 70000);
+    assert_memory_equal(lines.p, "told 4\ntime 2026-11-29T03:39:02Z\nparty 5\n", 41);
+    merkle_event_text(&text, slice_str(origin), &r, lines);
+    sign(&note, buf_slice(&text));
+    assert_true(slice_is(buf_slice(&note), want));
+    /* None of the three can be taken for another. */
+    assert_int_equal(merkle_receipt_open(slice_str(want), &log_key, &r), BOURN_E_FORMAT);
+    assert_int_equal(merkle_checkpoint_open(slice_str(want), &log_key, &cp), BOURN_E_FORMAT);
+    for (size_t i = 0; i < 2; i++) {
+        read_vector(i ? "checkpoint.txt" : "receipt.txt", other, sizeof other);
+        assert_false(merkle_is_event(slice_str(other)));
+        assert_int_equal(merkle_event_open(slice_str(other), &log_key, &r, &lines), BOURN_E_FORMAT);
+    }
+    size_t n = strlen(want);
+    for (size_t i = 0; i < n; i++) {
+        want[i] ^= 1;
+        assert_int_not_equal(merkle_event_open(slice_of(want, n), &log_key, &r, &lines), BOURN_OK);
+        want[i] ^= 1;
+        assert_int_not_equal(merkle_event_open(slice_of(want, i), &log_key, &r, &lines), BOURN_OK);
+    }
+    buf_release(&text);
+    buf_release(&note);
+}
+
+/* All of them are signed by the right key. */
+static void strict_events(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lines;
+        bool good;
+    } cases[] = {{"told 4\n", true},   {"told 4\nmore\n", true},   {"", false},          {"told 4", false},
+                 {"told\t4\n", false}, {"told \xc3\xa9\n", false}, {"told\x7f\n", false}};
+    struct merkle_receipt r = {.index = 1, .size = 2};
+    struct slice lines;
+    struct buf text, note;
+    buf_init(&text, 1u << 20);
+    buf_init(&note, 1u << 20);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        buf_clear(&text);
+        buf_clear(&note);
+        assert_true(merkle_event_lines_ok(slice_str(cases[i].lines)) == cases[i].good);
+        merkle_event_text(&text, slice_str(origin), &r, slice_str(cases[i].lines));
+        sign(&note, buf_slice(&text));
+        assert_true((merkle_event_open(buf_slice(&note), &log_key, &r, &lines) == BOURN_OK) == cases[i].good);
+        r = (struct merkle_receipt){.index = 1, .size = 2};
+    }
+    assert_false(merkle_event_lines_ok(slice_str("\n")));
+    assert_false(merkle_event_lines_ok(slice_str("told 4\n\nmore\n")));
+    assert_false(merkle_event_lines_ok(slice_of("told\0\n", 6)));
+    buf_clear(&text);
+    for (size_t i = 0; i < EVENT_LINES_BYTES_MAX / 16; i++) /* at the limit */
+        buf_put_str(&text, "fifteen letters\n");
+    assert_true(merkle_event_lines_ok(buf_slice(&text)));
+    buf_put_str(&text, "x\n");
+    assert_false(merkle_event_lines_ok(buf_slice(&text)));
+    buf_release(&text);
+    buf_release(&note);
+}
+
 static bool next_line(struct slice *rest, struct slice *line)
 {
     const uint8_t *end = memchr(rest->p, '\n', rest->n);
@@ -220,10 +294,9 @@ static void trees_in_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(golden_receipt, setup),
-        cmocka_unit_test_setup(strict_receipts, setup),
-        cmocka_unit_test_setup(golden_proof, setup),
-        cmocka_unit_test(trees_in_memory),
+        cmocka_unit_test_setup(golden_receipt, setup), cmocka_unit_test_setup(strict_receipts, setup),
+        cmocka_unit_test_setup(golden_event, setup),   cmocka_unit_test_setup(strict_events, setup),
+        cmocka_unit_test_setup(golden_proof, setup),   cmocka_unit_test(trees_in_memory),
     };
     assert_int_equal(crypto_init(), BOURN_OK);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -270,6 +270,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_signer_signs_what_extends),
         cmocka_unit_test(test_signer_stops_on_anything_else),
         cmocka_unit_test(test_signer_signs_receipts_of_its_head),
+        cmocka_unit_test(test_signer_signs_events_of_its_head),
         cmocka_unit_test(test_signer_start),
         cmocka_unit_test(test_start_and_stop),
         cmocka_unit_test(test_addresses),

@@ -187,10 +187,10 @@ void test_signer_stops_on_anything_else(void **state)
     assert_int_equal(end(&p, true), 0);
 }
 
-/* A receipt for leaf `index` of the tree of `size`. */
-static void ask_for_receipt(struct play *p, uint64_t index, uint64_t size, int spoil)
+/* A receipt for leaf `index` of the tree of `size`; with lines the event. */
+static void ask_for_either(struct play *p, uint64_t index, uint64_t size, int spoil, const char *lines)
 {
-    uint8_t m[8 + 32 + 8 + 32 + 2 + MERKLE_PROOF_MAX * 32 + 1];
+    uint8_t m[8 + 32 + 8 + 32 + 2 + MERKLE_PROOF_MAX * 32 + 1000];
     struct merkle_hash root, proof[MERKLE_PROOF_MAX];
     size_t n = 0;
     merkle_root_of(&root, leaves, (size_t)size);
@@ -214,8 +214,55 @@ static void ask_for_receipt(struct play *p, uint64_t index, uint64_t size, int s
         m[bytes++] = 0; /* bytes left over */
     if (spoil == 6)
         m[80] = 0xff; /* a count that the message does not hold */
-    assert_int_equal(ring_send(p->ring, IPC_RECEIPT, slice_of(m, bytes)), BOURN_OK);
+    if (lines)
+        memcpy(m + bytes, lines, strlen(lines));
+    bytes += lines ? strlen(lines) : 0;
+    assert_int_equal(ring_send(p->ring, lines ? IPC_EVENT : IPC_RECEIPT, slice_of(m, bytes)), BOURN_OK);
     assert_int_equal(ring_kick(p->ring), BOURN_OK);
+}
+
+static void ask_for_receipt(struct play *p, uint64_t index, uint64_t size, int spoil)
+{
+    ask_for_either(p, index, size, spoil, NULL);
+}
+
+/* What is behind a receipt's lines is vault's word, but it is signed as nothing else than an event of an
+ * entry in the tree that was signed. */
+void test_signer_signs_events_of_its_head(void **state)
+{
+    (void)state;
+    static const char lines[] = "told 4\npeople 1\n~00\n";
+    uint8_t pk[32], secret[64], seed[32];
+    struct slice m;
+    struct buf text;
+    struct merkle_receipt r = {.index = 5, .size = 33, .leaf = leaves[5]};
+    memset(seed, 7, sizeof seed);
+    crypto_sign_from_seed(pk, secret, seed);
+    merkle_root_of(&r.root, leaves, 33);
+    buf_init(&text, 4096);
+    struct play p = play();
+    head_is(&p, 33);
+    ask_for_either(&p, 5, 33, 0, lines);
+    assert_true(hear(&p, IPC_RECEIPT_SIGNATURE, &m));
+    assert_true(m.n == 72 && be_get(m.p, 8) == 5);
+    merkle_event_text(&text, slice_str("test.example/log"), &r, slice_str(lines));
+    assert_true(crypto_verify(m.p + 8, buf_slice(&text), pk));
+    assert_int_equal(end(&p, true), 0);
+    buf_release(&text);
+    static const struct {
+        uint64_t size;
+        int spoil;
+        const char *lines;
+    } bad[] = {{20, 0, lines},      {33, 1, lines},     {33, 2, lines},   {33, 3, lines},    {33, 4, lines},
+               {33, 5, lines},      {33, 6, lines},     {33, 0, ""},      {33, 0, "told 4"}, {33, 0, "\n"},
+               {33, 0, "a\n\nb\n"}, {33, 0, "t\x01\n"}, {33, 0, "\xff\n"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        p = play();
+        head_is(&p, 33);
+        ask_for_either(&p, 5, bad[i].size, bad[i].spoil, bad[i].lines);
+        assert_false(hear(&p, IPC_RECEIPT_SIGNATURE, &m));
+        assert_int_equal(end(&p, false), 70);
+    }
 }
 
 void test_signer_signs_receipts_of_its_head(void **state)

@@ -62,14 +62,17 @@ static enum bourn_err sign(void *ctx, uint64_t size, const uint8_t root[32], con
 }
 
 static enum bourn_err receipt(void *ctx, const struct merkle_receipt *r, const struct merkle_hash *proof,
-                              size_t proof_n, uint8_t signature[64])
+                              size_t proof_n, struct slice lines, uint8_t signature[64])
 {
     const struct cell *c = ctx;
     struct buf text;
     if (!merkle_verify_inclusion(r->index, r->size, &r->leaf, proof, proof_n, &r->root))
         return err_set(BOURN_E_DENIED, "not in the tree");
-    buf_init(&text, 1024);
-    merkle_receipt_text(&text, slice_str("cn.example/ledger"), r);
+    buf_init(&text, 1024 + lines.n);
+    if (lines.n)
+        merkle_event_text(&text, slice_str("cn.example/ledger"), r, lines);
+    else
+        merkle_receipt_text(&text, slice_str("cn.example/ledger"), r);
     crypto_sign(signature, buf_slice(&text), c->secret);
     buf_release(&text);
     return BOURN_OK;

@@ -13,11 +13,15 @@
 
 #include <cmocka.h>
 
-static enum bourn_err sign(void *ctx, uint64_t index, const struct merkle_hash *leaf, struct buf *note)
+static const struct slice none;
+
+static enum bourn_err sign(void *ctx, uint64_t index, const struct merkle_hash *leaf, struct slice lines,
+                           struct buf *note)
 {
     unsigned *calls = ctx;
     ++*calls;
     buf_printf(note, "%llu %u", (unsigned long long)index, leaf->b[0]);
+    buf_put_slice(note, lines);
     return index == 7   ? err_set(BOURN_E_CORRUPT, "of this entry")
            : index == 8 ? err_set(BOURN_E_CRYPTO, "of all")
                         : buf_check(note);
@@ -33,7 +37,7 @@ static void each_gets_its_own(void **state)
     assert_non_null(d);
     assert_false(desk_waiting(d));
     for (uint64_t i = 0; i < 3; i++)
-        assert_int_equal(desk_put(d, 5 + i, &(struct merkle_hash){{(uint8_t)i}}, &wish[i]), BOURN_OK);
+        assert_int_equal(desk_put(d, 5 + i, &(struct merkle_hash){{(uint8_t)i}}, none, &wish[i]), BOURN_OK);
     assert_true(desk_waiting(d) && !wish_done(wish[0]));
     assert_int_equal(desk_serve(d, sign, &calls), BOURN_OK); /* what is wrong with one entry ends nothing */
     assert_true(wish_done(wish[0]) && wish_done(wish[1]) && wish_done(wish[2]) && !desk_waiting(d));
@@ -56,14 +60,14 @@ static void dropped_ones(void **state)
     struct merkle_hash leaf = {{0}};
     unsigned calls = 0;
     for (uint64_t i = 0; i < 4; i++)
-        assert_int_equal(desk_put(d, i == 3 ? 8 : i, &leaf, &wish[i]), BOURN_OK);
+        assert_int_equal(desk_put(d, i == 3 ? 8 : i, &leaf, none, &wish[i]), BOURN_OK);
     wish_drop(wish[1]);
     assert_int_equal(desk_serve(d, sign, &calls), BOURN_E_CRYPTO);
     assert_int_equal(calls, 3);
     wish_drop(wish[0]);
     wish_drop(wish[2]);
     wish_drop(wish[3]);
-    assert_int_equal(desk_put(d, 1, &leaf, &wish[0]), BOURN_OK); /* never served */
+    assert_int_equal(desk_put(d, 1, &leaf, none, &wish[0]), BOURN_OK); /* never served */
     wish_drop(wish[0]);
     desk_free(d);
     desk_free(NULL);
@@ -77,10 +81,10 @@ static void as_many_as_fit(void **state)
     struct merkle_hash leaf = {{0}};
     unsigned calls = 0;
     for (uint64_t i = 0; i < RECEIPTS_WAITING_MAX; i++)
-        assert_int_equal(desk_put(d, 100 + i, &leaf, &wish[i]), BOURN_OK);
-    assert_int_equal(desk_put(d, 0, &leaf, &more), BOURN_E_LIMIT);
+        assert_int_equal(desk_put(d, 100 + i, &leaf, none, &wish[i]), BOURN_OK);
+    assert_int_equal(desk_put(d, 0, &leaf, none, &more), BOURN_E_LIMIT);
     assert_int_equal(desk_serve(d, sign, &calls), BOURN_OK);
-    assert_int_equal(desk_put(d, 0, &leaf, &more), BOURN_OK);
+    assert_int_equal(desk_put(d, 0, &leaf, none, &more), BOURN_OK);
     for (uint64_t i = 0; i < RECEIPTS_WAITING_MAX; i++)
         wish_drop(wish[i]);
     wish_drop(more);
@@ -110,7 +114,7 @@ static void between_two_threads(void **state)
         struct wish *x;
         struct slice note;
         char want[32];
-        assert_int_equal(desk_put(d, 10 + i, &leaf, &x), BOURN_OK);
+        assert_int_equal(desk_put(d, 10 + i, &leaf, none, &x), BOURN_OK);
         while (!wish_done(x) && i % 2) /* of the others the answer goes before */
             ;
         if (i % 2) {

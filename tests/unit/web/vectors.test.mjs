@@ -182,6 +182,18 @@ test("base64 and hex have one spelling each", () => {
   for (const bad of ["0", "0G", "AB", "ab "]) assert.equal(fromHex(bad, 1), null, bad);
 });
 
+test("the event of another program, and none that differs from it", async () => {
+  const key = parseKey(lines("tests/vectors/checkpoint.vkeys")[0]), event = new Uint8Array(file("tests/vectors/event.txt"));
+  const said = await openReceipt(event, key);
+  assert.deepEqual([said.index, said.size, said.event.length, said.event[0]], [12345, 70000, 10, "told 4"]);
+  for (let i = 0; i < event.length; i++) {
+    const other = Uint8Array.from(event);
+    other[i] ^= 1;
+    await assert.rejects(openReceipt(other, key), Malformed, `byte ${i}`);
+  }
+  await assert.rejects(openCheckpoint(event, key), Malformed);
+});
+
 test("the receipt and the proof of another program, and none that differs from them", async () => {
   const key = parseKey(lines("tests/vectors/checkpoint.vkeys")[0]), receipt = new Uint8Array(file("tests/vectors/receipt.txt"));
   const leaf = leafHash(utf8("event 12345")), top = "B6rPSxNrAZk0gbEpB9Svpy2XvHzHmxx8SR3/TgZuFTA=";
