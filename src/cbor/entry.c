@@ -275,3 +275,18 @@ enum bourn_err row_decode(struct slice in, uint32_t kind, struct arena *a, struc
         cbor_fail(&r.in, "bytes after the end");
     return codec_done(&row_codec, &r);
 }
+
+/* Rows are canonical: the head of the map, key 1, the head of 16 bytes. */
+bool row_label(struct slice row, uint8_t label[16])
+{
+    bool good = row.n >= 3 + 16 && row.p[0] >> 5 == 5 && row.p[1] == 1 && row.p[2] == (2 << 5 | 16);
+    if (good)
+        memcpy(label, row.p + 3, 16);
+    return good;
+}
+
+bool row_is_of(struct slice row, const uint8_t label[16])
+{
+    uint8_t found[16];
+    return row_label(row, found) && memcmp(found, label, 16) == 0;
+}

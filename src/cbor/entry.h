@@ -320,6 +320,9 @@ enum bourn_err row_decode(struct slice in, uint32_t kind, struct arena *a, struc
 /* A file or stream of rows: big-endian uint32 length || row, repeated. *at starts at 0; false at the end or
  * on a broken length (then *at is not in.n). */
 bool rows_next(struct slice in, size_t *at, struct slice *row);
+/* The label that a row begins with, read from its bytes alone; false: they are no row's. */
+bool row_label(struct slice row, uint8_t label[16]);
+bool row_is_of(struct slice row, const uint8_t label[16]);
 /* An entry bundle (tlog-tiles): big-endian uint16 length || entry, repeated. Same conventions. */
 bool bundle_next(struct slice in, size_t *at, struct slice *entry);
 /* tile/rows/<N>: for each entry of the bundle, big-endian uint32 length || the rows of entry i (itself a

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "gate/gate.h"
 
-enum { LABEL_BYTES = 16, LABEL_AT = 3, LABEL_LINE_BYTES = 1 + 2 * LABEL_BYTES + 1 };
+enum { LABEL_BYTES = 16, LABEL_LINE_BYTES = 1 + 2 * LABEL_BYTES + 1 };
 
 static void put_line(struct buf *b, const char *name, struct slice value)
 {
@@ -48,7 +48,7 @@ static bool next_row_is(struct slice rows, size_t *at, const uint8_t label[LABEL
 {
     struct slice row;
     while (rows_next(rows, at, &row))
-        if (row.n >= LABEL_AT + LABEL_BYTES && memcmp(row.p + LABEL_AT, label, LABEL_BYTES) == 0)
+        if (row_is_of(row, label))
             return true;
     return false;
 }

@@ -103,7 +103,7 @@ static bool await_ready(struct parent *p, int role)
         struct pollfd pf = {c->control, POLLIN, 0};
         if (poll(&pf, 1, 0) <= 0 || !pf.revents)
             continue;
-        ssize_t got = read(c->control, line + n, sizeof line - 1 - n);
+        ssize_t got = read(c->control, line + n, 1); /* not into the line behind this one */
         if (got <= 0) { /* its end is closed: it is dying, and the next signal says how */
             wait_event(p, -1, 1000);
             reap(p, -1);

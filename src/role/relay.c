@@ -107,7 +107,7 @@ static enum bourn_err begin(struct relay *r, struct slice m)
     snprintf(o->url, sizeof o->url, "%.*s", (int)url_n, (const char *)m.p + 6);
     if (!known(r, o->url)) { /* the policy has changed since this relay was started */
         log_warning(
-            "a witness of the policy is not among those that this relay was started for: restart the cell");
+            "a witness or webhook is not among those that this relay was started for: restart the cell");
         return answer(r, place, 0, slice_of(NULL, 0));
     }
     if (place < COSIGNATURES_MAX)

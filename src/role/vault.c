@@ -24,6 +24,7 @@ struct vault_role {
     struct admin *admin;
     struct buf message;
     uint64_t answered;
+    bool soon;               /* signer or relay came back with something: the next tick is now */
     enum bourn_err send_err; /* of an answer that could not be sent: fatal */
 };
 
@@ -254,6 +255,7 @@ static enum bourn_err turn(struct vault_role *x, uint64_t wait_ns, int control, 
     TRY(take_admin(x, &more_admin));
     TRY(vault_commit(x->vault));
     *more = more_front || more_admin;
+    x->soon = p[1].revents || p[3].revents;
     if (p[1].revents)
         TRY(vault_published(x->vault));
     TRY(p[3].revents ? take_relay(x) : ring_kick(x->relay)); /* behind the commit: no batch is open */
@@ -280,7 +282,7 @@ static enum bourn_err serve(struct vault_role *x, int control, bool asking)
                             "one does; withdrawals and erasures go on");
             TRY(role_ready(control, ""));
         }
-        if (now >= due) {
+        if (now >= due || x->soon) {
             TRY(vault_tick(x->vault, &next_ms));
             TRY(ring_kick(x->relay));
             TRY(ring_kick(x->front));

@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { PARTIES_LISTED_MAX = 64 * (CONSENT_LIST_MAX + 2), LABEL_AT = 3 };
+enum { PARTIES_LISTED_MAX = 64 * (CONSENT_LIST_MAX + 2) };
 
 struct page {
     struct merkle_checkpoint cp;
@@ -94,7 +94,7 @@ static bool row_of(struct slice group, const uint8_t label[16], size_t *place, s
 {
     size_t at = 0;
     for (*place = 0; rows_next(group, &at, row); ++*place)
-        if (row->n > LABEL_AT + 16 && memcmp(row->p + LABEL_AT, label, 16) == 0)
+        if (row_is_of(*row, label))
             return true;
     return false;
 }

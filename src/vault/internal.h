@@ -398,7 +398,7 @@ enum bourn_err export_forget(struct vault *v, const struct subject *s) BOURN_MUS
 /* reading.c: a person's look at their history. Finds the one that the statement began, or begins it with its
  * entry; *go false with the problem made. `before`: the row that it begins with, the newest one then. */
 struct reading {
-    uint64_t index, before, issued;
+    uint64_t index, before, until;
 };
 struct signed_statement;
 struct own_statement;

@@ -7,8 +7,9 @@
 
 #include "consent/consent.h"
 
-/* The open ones of a person, in STORE_USED under SHA-256("bourn history\n" || label): index, before and
- * issued (8 each), repeated. */
+/* The open ones of a person, in STORE_USED under SHA-256("bourn history\n" || label): index, before and until
+ * (8 each), repeated. A place is held as long as a statement of the moment at which it was taken is good,
+ * however old the one that took it said it was. */
 enum { READING_BYTES = 24 };
 struct readings {
     struct reading at[HISTORY_READINGS_MAX];
@@ -21,7 +22,7 @@ static void readings_key(uint8_t out[32], const struct subject *s)
     crypto_sha256(out, parts, 2);
 }
 
-/* Those whose statement is still good. */
+/* Those whose time is not over. */
 static enum bourn_err readings_get(struct vault *v, const struct subject *s, struct readings *out)
 {
     uint8_t key[32];
@@ -35,7 +36,7 @@ static enum bourn_err readings_get(struct vault *v, const struct subject *s, str
         return err_set(BOURN_E_CORRUPT, "what a person reads of their history is malformed");
     for (const uint8_t *p = value.p; p < value.p + value.n; p += READING_BYTES) {
         struct reading x = {be_get(p, 8), be_get(p + 8, 8), be_get(p + 16, 8)};
-        if (x.issued + HISTORY_STATEMENT_AGE_S_MAX >= v->now)
+        if (x.until >= v->now)
             out->at[out->n++] = x;
     }
     return BOURN_OK;
@@ -49,7 +50,7 @@ static enum bourn_err readings_put(struct vault *v, const struct subject *s, con
         uint8_t *p = value + i * READING_BYTES;
         be_put(p, r->at[i].index, 8);
         be_put(p + 8, r->at[i].before, 8);
-        be_put(p + 16, r->at[i].issued, 8);
+        be_put(p + 16, r->at[i].until, 8);
     }
     return batch_put(v, STORE_USED, slice_of(key, 32), slice_of(value, r->n * READING_BYTES));
 }
@@ -119,7 +120,8 @@ enum bourn_err reading_take(struct vault *v, struct subject *s, const struct ask
                        HISTORY_READINGS_MAX);
         return BOURN_OK;
     }
-    *out = (struct reading){.before = s->person.head, .issued = said->issued};
+    uint64_t from = said->issued > v->now ? said->issued : v->now;
+    *out = (struct reading){.before = s->person.head, .until = from + HISTORY_STATEMENT_AGE_S_MAX};
     err = begin(v, s, q, by, said, used, &out->index);
     open.at[open.n++] = *out;
     *go = true;

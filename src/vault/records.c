@@ -36,7 +36,7 @@ bool record_row_get(struct slice value, struct record_row *out)
     if (value.n < ROW_HEAD_BYTES)
         return false;
     size_t blinds = 16 * (size_t)be_get(value.p + 16, 2);
-    if (value.n - ROW_HEAD_BYTES < blinds + CRYPTO_SEAL_OVERHEAD)
+    if (blinds > 16 * FIELDS_PER_COLLECTION_MAX || value.n - ROW_HEAD_BYTES < blinds + CRYPTO_SEAL_OVERHEAD)
         return false;
     out->version = be_get(value.p, 8);
     out->expires = be_get(value.p + 8, 8);

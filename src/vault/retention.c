@@ -51,7 +51,8 @@ static enum bourn_err look_due(struct vault *v, const uint8_t at[DUE_BYTES], str
     struct slice value;
     struct subject s;
     *there = false;
-    if (prev_generation(v->prev, be_get(at + 8, 8)) == PREV_ERASED)
+    uint64_t number = be_get(at + 8, 8);
+    if (number >= prev_count(v->prev) || prev_generation(v->prev, number) == PREV_ERASED)
         return BOURN_OK;
     enum bourn_err err = store_get(v->store, STORE_PERSON, slice_of(at + 8, RECORD_KEY_BYTES), &value);
     if (err)
@@ -62,7 +63,7 @@ static enum bourn_err look_due(struct vault *v, const uint8_t at[DUE_BYTES], str
         return BOURN_OK;
     if (!collection_numbered(v, (uint32_t)be_get(at + 16, 4)))
         return err_set(BOURN_E_CORRUPT, "its collection is not there; run `bourn scrub`");
-    err = subject_load(v, be_get(at + 8, 8), &s);
+    err = subject_load(v, number, &s);
     if (err)
         return err;
     subject_release(&s);

@@ -108,7 +108,9 @@ struct finding {
     uint8_t where[WHERE_MAX][16]; /* blind values that a record must all have */
     size_t where_n;
     struct staged_row *rows;
-    size_t rows_n, refused;
+    size_t rows_n, refused;       /* refused: named, and nothing is disclosed of them … */
+    size_t denied;                /* … or of these by the gate */
+    bool listed;                  /* people are named, not looked for */
     uint16_t rows_of[ROWS_TABLE]; /* hash table over rows by their people's numbers: position + 1 */
     size_t looked;                /* people looked at for this page, disclosed or not */
     bool plain;                   /* q.out is what the gate says of people without bases, see decide_person */
@@ -246,8 +248,10 @@ static enum bourn_err add_person(struct vault *v, struct finding *f, const struc
     if (*row_at)
         return BOURN_OK; /* named twice: a person has one row in an entry, and is disclosed once */
     decide_person(v, f, &s->person);
-    if (f->q.out.verdict != GATE_ALLOW)
+    if (f->q.out.verdict != GATE_ALLOW) {
+        f->denied++;
         return BOURN_OK;
+    }
     for (uint64_t id = 0; key && id < s->next_record; id++) {
         err = record_next(v, s->number, number, &id, &row);
         if (err == BOURN_E_NOT_FOUND)
@@ -389,6 +393,7 @@ static enum bourn_err add_listed(struct vault *v, struct finding *f, struct ahea
     } else if (err == BOURN_E_NOT_FOUND) {
         subject_decoy(v);
         decide_person(v, f, NULL); /* the same work as for somebody without a basis */
+        f->denied++;
         err = BOURN_OK;
     }
     if (err || added)
@@ -439,7 +444,7 @@ static enum bourn_err finish(struct vault *v, struct finding *f, bool lines)
     a->status = 200;
     a->code = "";
     a->type = lines ? REPLY_NDJSON : REPLY_JSON;
-    return f->each && f->refused ? refused(v, &f->q, f->refused) : BOURN_OK;
+    return f->each && f->listed && f->denied ? refused(v, &f->q, f->denied) : BOURN_OK;
 }
 
 static enum bourn_err finding_begin(struct vault *v, struct finding *f, enum release_form form)
@@ -523,6 +528,7 @@ enum bourn_err handle_disclose(struct vault *v, const struct request *r, const s
     } else if (consented) {
         TRY(find_consented(v, f, r->number ? r->number - 1 : 0));
     } else {
+        f->listed = true;
         TRY(find_listed(v, f, list, r->number));
         if (f->refused) /* the answer names them, so that to hold it tells nothing more */
             answer_hold(a, f->looked);

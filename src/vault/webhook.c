@@ -45,7 +45,14 @@ static void failed(struct vault *v, struct webhook *h, enum told told, const cha
     h->due_ms = v->now_ms + (wait_ms < WEBHOOK_RETRY_MS_MAX ? wait_ms : WEBHOOK_RETRY_MS_MAX);
 }
 
-/* A full store is rolled back, as for a request; anything else that is wrong with one entry waits. */
+/* What is wrong with one entry alone: it waits, and the service goes on. */
+static bool damaged(enum bourn_err err)
+{
+    return err == BOURN_E_CORRUPT || err == BOURN_E_FORMAT || err == BOURN_E_LIMIT ||
+           err == BOURN_E_NOT_FOUND;
+}
+
+/* A full store is rolled back, as for a request. */
 static enum bourn_err trouble(struct vault *v, struct webhook *h, enum bourn_err err)
 {
     if (err == BOURN_E_FULL) {
@@ -54,7 +61,7 @@ static enum bourn_err trouble(struct vault *v, struct webhook *h, enum bourn_err
         v->webhooks->rest_until_ns = clock_ns(CLOCK_MONOTONIC) + 1000000000;
         return vault_rewind(v);
     }
-    if (err == BOURN_E_CORRUPT || err == BOURN_E_FORMAT) {
+    if (damaged(err)) {
         log_error("%s", err_text());
         failed(v, h, TOLD_DAMAGED, "what the ledger's files hold is not what was signed");
         return BOURN_OK;
@@ -97,7 +104,7 @@ static enum bourn_err look(struct vault *v, struct webhook *h, uint64_t until_ns
             break;
         h->mark++;
     }
-    if (h->mark != began && (!err || err == BOURN_E_CORRUPT || err == BOURN_E_FORMAT)) {
+    if (h->mark != began && (!err || damaged(err))) {
         enum bourn_err written = webhook_mark_write(v, h);
         err = written ? written : err;
     }
@@ -121,6 +128,7 @@ static enum bourn_err post(struct vault *v, struct webhook *h)
 {
     uint32_t place = COSIGNATURES_MAX + (uint32_t)(h - v->webhooks->of);
     h->posted = true;
+    h->asked = h->party;
     return v->relay.post(v->relay.ctx, place, h->url, buf_slice(&h->event));
 }
 
@@ -145,14 +153,13 @@ static bool any_looks(const struct vault *v)
     return false;
 }
 
-/* One that is behind and answers goes on as soon as the rest is over, also if its event is out now. */
+/* One that is behind goes on as soon as the rest is over. While its event is signed or out nothing has to be
+ * done: what comes back wakes the vault. */
 unsigned webhooks_next_ms(const struct vault *v)
 {
     const struct webhooks *w = v->webhooks;
     for (size_t i = 0; i < WEBHOOKS_MAX; i++) {
-        const struct webhook *h = &w->of[i];
-        bool stuck = h->failures || (h->event.n && !webhook_reachable(w, h));
-        if (!webhook_lives(v, h) || stuck || h->mark >= w->signed_size)
+        if (!looks(v, &w->of[i]))
             continue;
         uint64_t now = clock_ns(CLOCK_MONOTONIC);
         return w->rest_until_ns > now ? (unsigned)((w->rest_until_ns - now) / 1000000) + 1 : 1;

@@ -8,16 +8,24 @@
 #include "ledger/ledger.h"
 #include "merkle/merkle.h"
 
-enum {
-    LABEL_AT = 3,
-    LABEL_BYTES = 16
-}; /* rows are canonical: the head of the map, key 1, the head of 16 bytes */
+enum { LABEL_BYTES = 16 };
 
-static void known_key(uint8_t out[8 + LABEL_BYTES], uint64_t party, struct slice row)
+static bool known_key(uint8_t out[8 + LABEL_BYTES], uint64_t party, struct slice row)
 {
-    bourn_assert(row.n >= LABEL_AT + LABEL_BYTES);
     be_put(out, party, 8);
-    memcpy(out + 8, row.p + LABEL_AT, LABEL_BYTES);
+    return row_label(row, out + 8);
+}
+
+/* Nothing that was signed says what the files hold: the rows are held against the entry, which is held
+ * against the tree before an event of it is signed. */
+static enum bourn_err rows_hold(const struct entry *e, struct slice group)
+{
+    uint8_t root[32];
+    uint64_t count;
+    enum bourn_err err = ledger_rows_root(group, root, &count);
+    if (!err && count == e->count && (!count || memcmp(root, e->root, 32) == 0))
+        return BOURN_OK;
+    return err_set(BOURN_E_CORRUPT, "the rows of an entry are not those that were signed: run `bourn scrub`");
 }
 
 static enum bourn_err is_known(struct vault *v, const uint8_t key[8 + LABEL_BYTES], bool *known)
@@ -37,7 +45,8 @@ static enum bourn_err learn(struct vault *v, const struct webhook *h, bool their
     size_t at = 0;
     bool known;
     while (rows_next(buf_slice(&v->webhooks->group), &at, &row)) {
-        known_key(key, h->party, row);
+        if (!known_key(key, h->party, row))
+            return err_set(BOURN_E_CORRUPT, "a row of an entry is malformed");
         TRY(is_known(v, key, &known));
         if (known && !theirs)
             TRY(store_del(v->store, STORE_WEBHOOK, slice_of(key, sizeof key)));
@@ -59,7 +68,10 @@ static enum bourn_err tell(struct vault *v, const struct webhook *h, const struc
     bool known;
     buf_init(&people, EVENT_LINES_BYTES_MAX);
     while (rows_next(buf_slice(&v->webhooks->group), &at, &row)) {
-        known_key(key, h->party, row);
+        if (!known_key(key, h->party, row)) {
+            err = err_set(BOURN_E_CORRUPT, "a row of an entry is malformed");
+            goto out;
+        }
         TRY(is_known(v, key, &known));
         if (!known)
             continue;
@@ -126,6 +138,7 @@ enum bourn_err webhook_look(struct vault *v, const struct webhook *h, uint64_t f
     if (!told && !theirs(h, &e) && !erases(&e))
         return BOURN_OK;
     TRY(ledger_read(v->cell, h->mark, flushed, &w->bytes, &w->group));
+    TRY(rows_hold(&e, buf_slice(&w->group)));
     err = told ? tell(v, h, &e) : learn(v, h, theirs(h, &e));
 out:
     return err;

@@ -15,6 +15,7 @@ struct webhook {    /* a place; one whose answer is still out is not given to an
     struct wish *wish;  /* the event of the entry at the mark, while it is signed … */
     struct buf event;   /* … and from then on until the party has answered 2xx */
     bool posted, stale; /* its answer is out; it is not about this event any more */
+    uint64_t asked;     /* the party that was posted to last */
     uint64_t due_ms;    /* not before */
     unsigned failures;  /* in a row */
     enum told told;

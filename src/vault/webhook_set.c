@@ -93,21 +93,29 @@ static enum bourn_err open_row(struct vault *v, struct slice key, struct slice r
     return BOURN_OK;
 }
 
-static struct webhook *free_place(struct webhooks *w)
+/* A place whose answer is still out goes to the party that was asked, if it comes back. */
+static struct webhook *free_place(struct webhooks *w, uint64_t party)
 {
-    for (size_t i = 0; i < WEBHOOKS_MAX; i++)
-        if (!w->of[i].party && !w->of[i].posted)
-            return &w->of[i];
-    return NULL;
+    struct webhook *found = NULL;
+    for (size_t i = 0; i < WEBHOOKS_MAX; i++) {
+        struct webhook *h = &w->of[i];
+        if (!h->party && h->posted && h->asked == party)
+            return h;
+        if (!h->party && !h->posted && !found)
+            found = h;
+    }
+    return found;
 }
 
 /* A row that does not open ends its webhook alone: the operator sets it again. */
 static void load_one(struct vault *v, struct slice key, struct slice row)
 {
     char name[SETTING_MAX];
-    struct webhook *h = free_place(v->webhooks);
-    if (!h) /* answers are out to all: with the next start */
+    struct webhook *h = free_place(v->webhooks, be_get(key.p, 8));
+    if (!h) { /* more rows than were ever set, or answers are out to others who ended */
+        log_warning("there is no place for a webhook: it is told again from the next start");
         return;
+    }
     enum bourn_err err = open_row(v, key, row, h);
     bool on =
         !err && webhook_lives(v, h) && slice_is(world_setting(v->world, setting_name(name, h->party)), "on");
@@ -122,16 +130,29 @@ static void load_one(struct vault *v, struct slice key, struct slice row)
 enum bourn_err webhooks_load(struct vault *v)
 {
     enum bourn_err err = BOURN_OK;
-    uint8_t from[8] = {0};
+    uint8_t from[STORE_KEY_BYTES_MAX + 1] = {0};
+    size_t from_n = 8;
     struct slice key, row;
     slots_derive(v->slots, "webhooks", v->webhooks->key);
     for (size_t i = 0; i < WEBHOOKS_MAX; i++)
         forget(&v->webhooks->of[i]);
-    while ((err = store_seek(v->store, STORE_WEBHOOK, slice_of(NULL, 0), slice_of(from, 8), &key, &row)) ==
-           BOURN_OK) {
-        be_put(from, be_get(key.p, 8) + 1, 8); /* past what else is kept for the party */
+    while ((err = store_seek(v->store, STORE_WEBHOOK, slice_of(NULL, 0), slice_of(from, from_n), &key,
+                             &row)) == BOURN_OK) {
         if (key.n == 8)
             load_one(v, key, row);
+        bool ours = key.n >= 8 && be_get(key.p, 8) != UINT64_MAX;
+        if (!ours && key.n > STORE_KEY_BYTES_MAX)
+            return BOURN_OK; /* nothing of ours, nor what follows */
+        if (ours) {          /* past what else is kept for the party */
+            be_put(from, be_get(key.p, 8) + 1, 8);
+            from_n = 8;
+        } else {
+            memcpy(from, key.p, key.n);
+            from[key.n] = 0;
+            from_n = key.n + 1;
+        }
+        if (from_n > STORE_KEY_BYTES_MAX)
+            return BOURN_OK;
     }
     return err == BOURN_E_NOT_FOUND ? BOURN_OK : err;
 }
@@ -169,16 +190,15 @@ static enum bourn_err put_entry(struct vault *v, uint64_t party, const char *val
 static enum bourn_err set(struct vault *v, const struct gate_party *p, const char *url, struct answer *a)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
-    struct webhook *h = webhook_of(v, p->index), was;
+    struct webhook *h = webhook_of(v, p->index);
     bool on = h != NULL;
-    if (!h && !(h = free_place(v->webhooks))) {
+    if (!h && !(h = free_place(v->webhooks, p->index))) {
         answer_problem(a, 409, "webhooks_full", "%d parties are told already", WEBHOOKS_MAX);
         return BOURN_OK;
     }
-    was = *h;
     TRY(put_entry(v, p->index, "on", &a->receipt));
     h->party = p->index;
-    h->since = on ? was.since : a->receipt; /* another URL takes over what the one before was not told */
+    h->since = on ? h->since : a->receipt; /* another URL takes over what the one before was not told */
     h->stale = h->posted;
     h->due_ms = h->failures = 0;
     h->told = TOLD_NEVER;

@@ -127,6 +127,18 @@ class Gate(harness.ServedTest):
         self.assertEqual({(e["operation"], e["code"]): sum(x["count"] for x in refused if x["operation"] == e["operation"]) for e in refused},
                          {("read", "basis_missing"): 3, ("write", "basis_missing"): 2})
 
+    def test_who_has_nothing_to_disclose_is_not_refused(self):
+        """A list counts as refused whom the gate refuses: not who is named twice, nor who has no record there."""
+        lender = self.cell.party("lender", jurisdiction="US", purpose=harness.LAB_PURPOSE, rights="read")
+        who = self.ok(self.cell.ask("GET", "/v1/party", lender))["index"]
+        self.cell.consent(self.CLINIC, self.b, self.other_key, recipients=("lender",))
+        answer = self.cell.ask("POST", "/v1/disclose", lender, harness.LAB_PURPOSE,
+                               {"collection": "people", "subjects": [self.b, self.b, self.c]})
+        self.assertEqual(answer.status, 200)
+        self.cell.settle()
+        refused = [e for e in self.cell.entries() if e["kind"] == "refused" and e["party_entry"] == who]
+        self.assertEqual(sum(e["count"] for e in refused), 1)
+
     # -- records ---------------------------------------------------------------------------------------------------
 
     def test_a_record_lives(self):

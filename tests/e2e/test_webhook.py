@@ -196,8 +196,7 @@ class Webhook(harness.Test):
         self.cell.settle()
         harness.second(harness.run("bourn-verify", os.path.join(self.cell.path, "ledger"), "--key", self.cell.vkey, "--rows",
                                    os.path.join(self.cell.path, "rows"), "--evidence", evidence, "--json", check=None))
-        done = self.cell.verify(self.DOG)
-        self.assertIn("violated", done.stdout + "violated")
+        self.cell.verify(self.DOG)
 
 
 class Told(Webhook):
@@ -475,6 +474,41 @@ class Trouble(Webhook):
             self.assertEqual(len(same), 1, same)
         for a, b in zip(r.indices(), r.indices()[1:]):  # it goes back after a kill, and never leaves one out
             self.assertLessEqual(told.index(b), told.index(a) + 1, r.indices())
+
+    def test_it_starts_each_time(self):
+        """Nobody has to be asked at the start, so vault's two words to the parent come at once."""
+        self.hook()
+        for _ in range(25):
+            self.restart()
+        self.read()
+
+    def test_damaged_rows_stop_the_telling_alone(self):
+        """Rows that are not those of their entry are not told, and the service goes on."""
+        for name, damage in (("length", lambda row: b"\0\0\0\2" + row[4:]), ("label", lambda row: row[:10] + bytes([row[10] ^ 1]) + row[11:])):
+            with self.subTest(name):
+                r = self.hook()
+                at = self.read()
+                self.cell.settle()
+                self.cell.stop()
+                folder = os.path.join(self.cell.path, "rows", "000.p")
+                path = os.path.join(folder, max(os.listdir(folder), key=int))
+                with open(path, "rb") as f:
+                    whole = f.read()
+                place = 0
+                for _ in range(at):
+                    place += 4 + int.from_bytes(whole[place:place + 4], "big")
+                place += 4  # the first row of the entry, with its length
+                with open(path, "wb") as f:
+                    f.write(whole[:place] + damage(whole[place:]))
+                self.cell.serve()
+                wait(lambda: self.status()["clinic"]["state"] == "damaged")
+                self.assertEqual(r.got, [])
+                self.read(1)
+                self.set("clinic", "--off")
+                self.cell.stop()
+                with open(path, "wb") as f:
+                    f.write(whole)
+                self.cell.serve()
 
     def test_killed_anywhere(self):
         """kill -9 of the service and of the relay while much is told: each disclosure arrives, in order."""
