@@ -286,6 +286,17 @@ class Cell:
         except json.JSONDecodeError:
             return [json.loads(line) for line in out.splitlines() if line]
 
+    def forged(self, path, evidence, name):
+        """A copy of this cell's files in `path`, changed by `forge` NAME; the cell is down, `evidence` saved by evidence_file.
+        Where it should be found, and the command that replays it."""
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(self.path, path, ignore=shutil.ignore_patterns("admin.sock", "journal", "store"))
+        shutil.copy(evidence, os.path.join(path, "evidence.cborseq"))
+        made = subprocess.run([program("forge"), path, "--evidence", "evidence.cborseq", name], check=True, capture_output=True,
+                              text=True)
+        return made.stdout.strip(), ["bourn-verify", os.path.join(path, "ledger"), "--key", self.vkey, "--rows",
+                                     os.path.join(path, "rows"), "--evidence", os.path.join(path, "evidence.cborseq"), "--json"]
+
     def verify(self, token, check=0, extra=()):
         """bourn-verify over HTTP, with rows and evidence. Waits until a checkpoint covers what is durable."""
         self.settle()

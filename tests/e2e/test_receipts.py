@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -216,30 +215,19 @@ class Receipts(harness.ServedTest):
         self.cell.evidence_file(self.DOG, os.path.join(self.tmp, "evidence"))
         self.cell.settle()
         self.cell.stop()
+        path = os.path.join(self.tmp, "forged")
         try:
             for name in ("kept-left-out", "kept-replaced", "kept-cut-off"):
                 with self.subTest(name):
-                    path = os.path.join(self.tmp, "forged")
-                    shutil.rmtree(path, ignore_errors=True)
-                    shutil.copytree(self.cell.path, path, ignore=shutil.ignore_patterns("admin.sock", "journal", "store"))
-                    shutil.copy(os.path.join(self.tmp, "evidence"), os.path.join(path, "evidence.cborseq"))
-                    made = subprocess.run([harness.program("forge"), path, "--evidence", "evidence.cborseq", name], check=True,
-                                          capture_output=True, text=True)
-                    args = ["bourn-verify", os.path.join(path, "ledger"), "--key", self.cell.vkey, "--rows",
-                            os.path.join(path, "rows"), "--evidence", os.path.join(path, "evidence.cborseq"), "--json"]
+                    where, args = self.cell.forged(path, os.path.join(self.tmp, "evidence"), name)
                     quiet = json.loads(harness.run(*args).stdout)
                     self.assertEqual(({c["id"]: c["verdict"] for c in quiet["clauses"]}["V1"], quiet["violations"]), ("not provable", []))
                     done = harness.run(*args, "--receipt", os.path.join(path, "receipt"), check=1)
                     harness.second(done)
                     first = json.loads(done.stdout)["violations"][0]
-                    self.assertEqual(f"entry {first['entry']} {first['clause']}", made.stdout.strip(), first)
+                    self.assertEqual(f"entry {first['entry']} {first['clause']}", where, first)
             # And the receipt that the cell itself gave, against a history that was rewritten before it.
-            path = os.path.join(self.tmp, "forged")
-            shutil.rmtree(path, ignore_errors=True)
-            shutil.copytree(self.cell.path, path, ignore=shutil.ignore_patterns("admin.sock", "journal", "store"))
-            shutil.copy(os.path.join(self.tmp, "evidence"), os.path.join(path, "evidence.cborseq"))
-            subprocess.run([harness.program("forge"), path, "--evidence", "evidence.cborseq", "rewritten"], check=True,
-                           capture_output=True)
+            self.cell.forged(path, os.path.join(self.tmp, "evidence"), "rewritten")
             args = ["bourn-verify", os.path.join(path, "ledger"), "--key", self.cell.vkey, "--json"]
             self.assertEqual(json.loads(harness.run(*args, check=2).stdout)["violations"], [])
             first = json.loads(harness.run(*args, "--receipt", receipt, check=1).stdout)["violations"][0]
