@@ -243,7 +243,7 @@ enum bourn_err http_start(int listen_fd, const char *const *wanted, const struct
     buf_init(&h->scratch, PROBLEM_MISSING_BYTES_MAX + 8192);
     for (; wanted[h->wanted_n]; h->wanted_n++) {
         bourn_assert(h->wanted_n < HTTP_WANTED_MAX);
-        h->wanted[h->wanted_n] = wanted[h->wanted_n];
+        h->wanted[h->wanted_n] = slice_str(wanted[h->wanted_n]);
     }
     h->exchanges = calloc(CONNECTIONS_MAX, sizeof *h->exchanges);
     for (size_t i = CONNECTIONS_MAX; h->exchanges && i-- > 0;) {

@@ -44,7 +44,7 @@ struct http {
     int listen_fd, wait_fd;
     struct http_hooks hooks;
     struct http_tls *tls;
-    const char *wanted[HTTP_WANTED_MAX];
+    struct slice wanted[HTTP_WANTED_MAX]; /* names of headers; zero-terminated */
     size_t wanted_n;
     struct exchange *exchanges, *free;
     size_t busy;
