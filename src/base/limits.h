@@ -47,6 +47,7 @@
 #define LEDGER_BACKLOG_BYTES_MAX (256u << 20) /* durable entries that wait for their files: then 503 */
 #define IMPORT_BATCH_BYTES_MAX (4u << 20)
 #define BATCH_REQUESTS_MAX 512 /* requests decided and made durable together */
+#define VAULT_EXPECTED_MAX 8    /* requests that are looked at before the first of them is decided */
 #define BATCH_US_MIN 500       /* of deciding, or twice what the last sync took: then a batch is closed */
 #define BATCH_US_MAX 20000     /* and that at most, whatever a disk that stalled took */
 #define BATCH_BYTES_MAX (16u << 20) /* one journal frame */

@@ -18,11 +18,19 @@
 #define FRONT_WAITING_BYTES_MAX                                                                              \
     (64u << 20) /* answers that front has not taken yet: then it is not listened to */
 
+/* Requests that were read from front's ring and not handed on yet. */
+struct ahead {
+    struct buf message[VAULT_EXPECTED_MAX];
+    struct request request[VAULT_EXPECTED_MAX];
+    size_t n, at;
+};
+
 struct vault_role {
     struct vault *vault;
     struct ring *front, *signer, *relay;
     struct admin *admin;
     struct buf message;
+    struct ahead ahead;
     uint64_t answered;
     bool soon;               /* signer or relay came back with something: the next tick is now */
     enum bourn_err send_err; /* of an answer that could not be sent: fatal */
@@ -174,30 +182,52 @@ static enum bourn_err take_relay(struct vault_role *x)
 /* --- the loop
  * ----------------------------------------------------------------------------------------------------- */
 
-static enum bourn_err take_front(struct vault_role *x, bool *more)
+static enum bourn_err read_ahead(struct vault_role *x)
 {
-    *more = false;
-    while (ring_waiting_bytes(x->front) < FRONT_WAITING_BYTES_MAX) {
+    struct ahead *a = &x->ahead;
+    enum bourn_err err = BOURN_OK;
+    for (a->n = a->at = 0; a->n < VAULT_EXPECTED_MAX; a->n++) {
         uint32_t type;
         struct slice message;
-        struct request r;
+        struct buf *copy = &a->message[a->n];
+        err = ring_receive(x->front, &type, &message);
+        if (err == BOURN_E_NOT_FOUND)
+            break;
+        if (err == BOURN_OK && type != IPC_REQUEST)
+            err = err_set(BOURN_E_FORMAT, "front may not send messages of type %u", type);
+        if (err)
+            return err;
+        buf_clear(copy);
+        buf_put_slice(copy, message);
+        TRY(buf_check(copy));
+        TRY(request_decode(buf_slice(copy), REQ_FROM_FRONT, &a->request[a->n]));
+    }
+    vault_expect(x->vault, a->request, a->n);
+    err = BOURN_OK;
+out:
+    return err;
+}
+
+static enum bourn_err take_front(struct vault_role *x, bool *more)
+{
+    struct ahead *a = &x->ahead;
+    enum bourn_err err = BOURN_OK;
+    *more = false;
+    while (ring_waiting_bytes(x->front) < FRONT_WAITING_BYTES_MAX) {
         if (vault_batch_full(x->vault)) {
             *more = true;
             return BOURN_OK;
         }
-        enum bourn_err err = ring_receive(x->front, &type, &message);
-        if (err == BOURN_E_NOT_FOUND)
+        if (a->at == a->n)
+            TRY(read_ahead(x));
+        if (a->n == 0)
             return BOURN_OK;
-        if (err == BOURN_OK && type != IPC_REQUEST)
-            err = err_set(BOURN_E_FORMAT, "front may not send messages of type %u", type);
-        if (err == BOURN_OK)
-            err = request_decode(message, REQ_FROM_FRONT, &r);
-        if (err == BOURN_OK)
-            err = vault_handle(x->vault, &r, 0);
-        if (err)
-            return err;
+        TRY(vault_handle(x->vault, &a->request[a->at], 0));
+        buf_clear(&a->message[a->at++]);
     }
-    return BOURN_OK;
+    *more = a->at < a->n;
+out:
+    return err;
 }
 
 static enum bourn_err take_admin(struct vault_role *x, bool *more)
@@ -345,6 +375,8 @@ int role_vault(const struct ring_fds *front, const struct ring_fds *signer, cons
     bool asking = false;
     log_init("vault", LOG_LEVEL_INFO);
     buf_init_secret(&x.message, IPC_MESSAGE_BYTES_MAX);
+    for (size_t i = 0; i < VAULT_EXPECTED_MAX; i++)
+        buf_init_secret(&x.ahead.message[i], IPC_MESSAGE_BYTES_MAX);
     enum bourn_err err = start(&x, front, signer, relay, cell);
     if (err == BOURN_OK)
         err = ready(&x, control, &asking);
@@ -360,5 +392,7 @@ int role_vault(const struct ring_fds *front, const struct ring_fds *signer, cons
     ring_close(x.signer);
     ring_close(x.relay);
     buf_release(&x.message);
+    for (size_t i = 0; i < VAULT_EXPECTED_MAX; i++)
+        buf_release(&x.ahead.message[i]);
     return 0;
 }

@@ -168,6 +168,19 @@ struct settings { /* bourn.yaml */
     bool entries_set, entries_closed; /* closed: bundles of entries are for auditors */
 };
 
+struct subject_ref { /* where a person may be found: subject_look */
+    uint8_t key[32]; /* keyed hash of the identifier */
+    uint64_t guess;  /* KNOWN_NONE: the store is asked */
+    uintptr_t near;  /* 0: not known */
+};
+struct expected { /* people whom the next requests name, in their order */
+    struct {
+        struct slice id;
+        struct subject_ref ref;
+    } of[VAULT_EXPECTED_MAX];
+    size_t n, at;
+};
+
 #define RECORD_KEY_BYTES 20              /* person (8), collection (4), record (8) */
 #define DUE_BYTES (8 + RECORD_KEY_BYTES) /* of the expiry index: second, record */
 
@@ -230,6 +243,7 @@ struct vault {
     struct release_pool releases;
     struct buf plain; /* a sealed state while it is decoded */
     struct known_token tokens[TOKENS_KNOWN];
+    struct expected expected;
 
     struct refusal refusals[REFUSALS_MAX];
     size_t refusals_n;
@@ -312,11 +326,6 @@ enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
 void subject_decoy(struct vault *v); /* only the work */
 enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
 /* The same in two steps, for a list of people: all are looked for before any is loaded. */
-struct subject_ref {
-    uint8_t key[32]; /* keyed hash of the identifier */
-    uint64_t guess;  /* KNOWN_NONE: the store is asked */
-    uintptr_t near;  /* 0: not known */
-};
 void subject_look(const struct vault *v, struct slice id, struct subject_ref *ref);
 void subject_guess(const struct vault *v, struct subject_ref *ref); /* after all of them were looked at */
 void subject_near(const struct vault *v,

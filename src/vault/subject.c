@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { EXPECTED_NEAR = 2 }; /* people whose rows are fetched ahead of the one who is loaded */
+
 enum state_key {
     STATE_LABEL = 1,
     STATE_PERSON = 2,
@@ -226,9 +228,42 @@ enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct s
     return err;
 }
 
+void vault_expect(struct vault *v, const struct request *r, size_t n)
+{
+    struct expected *e = &v->expected;
+    bourn_assert(n <= VAULT_EXPECTED_MAX);
+    e->n = e->at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!r[i].subject.n)
+            continue;
+        e->of[e->n].id = r[i].subject;
+        subject_look(v, r[i].subject, &e->of[e->n++].ref);
+    }
+    for (size_t i = 0; i < e->n; i++)
+        subject_guess(v, &e->of[i].ref);
+    for (size_t i = 0; i < e->n && i < EXPECTED_NEAR; i++)
+        subject_near(v, &e->of[i].ref);
+}
+
+/* What was found out about the person when the request was expected; false: it was not. */
+static bool take_expected(struct vault *v, struct slice id, struct subject_ref *ref)
+{
+    struct expected *e = &v->expected;
+    while (e->at < e->n && e->of[e->at].id.p != id.p)
+        e->at++; /* refused before anybody was looked for */
+    if (e->at == e->n)
+        return false;
+    *ref = e->of[e->at++].ref;
+    if (e->at + EXPECTED_NEAR <= e->n)
+        subject_near(v, &e->of[e->at + EXPECTED_NEAR - 1].ref);
+    return true;
+}
+
 enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
 {
     struct subject_ref ref;
+    if (take_expected(v, id, &ref))
+        return subject_find_ref(v, id, &ref, s);
     subject_look(v, id, &ref);
     subject_guess(v, &ref);
     return subject_find_ref(v, id, &ref, s);

@@ -53,6 +53,10 @@ void vault_close(struct vault *v); /* commits, saves marks, releases the lock */
 /* Decides one request and stages its effects and answer in the open batch. `route` comes back in the answer.
  * Never fails for the request's sake (that is an answer); an error means the process must exit. */
 enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t route) BOURN_MUST_USE;
+/* A hint: these requests will be handled next, in this order, and their bytes stay where they are until then.
+ * What is known of the people they name is on its way from memory before it is needed. n at most
+ * VAULT_EXPECTED_MAX. */
+void vault_expect(struct vault *v, const struct request *r, size_t n);
 /* Makes the batch durable and answers. Nothing to do: returns at once. */
 enum bourn_err vault_commit(struct vault *v) BOURN_MUST_USE;
 bool vault_batch_full(const struct vault *v); /* vault_commit before the next vault_handle */

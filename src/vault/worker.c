@@ -531,6 +531,7 @@ void worker_let_go(struct worker *w)
 void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_t sequence, bool urgent)
 {
     pthread_mutex_lock(&w->mutex);
+    bool wake = w->queue.n == 0 || (urgent && !w->urgent); /* else it sleeps until a time that is set */
     if (w->queue.n == 0)
         w->state.waiting_since_ms = clock_mono_ms();
     buf_put_be(&w->queue, sequence, 8);
@@ -540,7 +541,8 @@ void worker_push(struct worker *w, struct slice entries, uint64_t first, uint64_
     bourn_assert(
         !w->queue.failed); /* what is durable must reach the files: recovery does it after a restart */
     w->urgent = w->urgent || urgent;
-    pthread_cond_signal(&w->wake);
+    if (wake)
+        pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->mutex);
 }
 
