@@ -294,6 +294,7 @@ static int verify(struct command *c)
     buf_init(&text, 8 << 20);
     buf_init(&head, FILE_BYTES_MAX);
     c->o.save_head = c->save_head ? &head : NULL;
+    c->o.ends = true;
     struct verify_report *r = calloc(1, sizeof *r);
     enum bourn_err err = r ? verify_run(&c->o, r) : BOURN_E_MEMORY;
     int code = EX_UNREADABLE;

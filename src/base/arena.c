@@ -27,17 +27,39 @@ static void free_chain(struct arena_block *b)
 void arena_release(struct arena *a)
 {
     free_chain(a->head);
+    free_chain(a->spare);
     *a = (struct arena){.cap = a->cap};
 }
 
 void arena_reset(struct arena *a)
 {
-    if (a->head) {
-        free_chain(a->head->next);
-        a->head->next = NULL;
-        a->size = a->head->size;
+    while (a->head) {
+        struct arena_block *b = a->head;
+        a->head = b->next;
+        if (b->size == BLOCK_BYTES && a->kept + BLOCK_BYTES <= ARENA_KEPT_BYTES_MAX) {
+            b->next = a->spare;
+            a->spare = b;
+            a->kept += BLOCK_BYTES;
+        } else {
+            free(b);
+        }
     }
-    a->used = a->total = 0;
+    a->used = a->size = a->total = 0;
+}
+
+static struct arena_block *take_block(struct arena *a, size_t size)
+{
+    struct arena_block *b = a->spare;
+    if (b && size <= BLOCK_BYTES) {
+        a->spare = b->next;
+        a->kept -= BLOCK_BYTES;
+        return b;
+    }
+    size = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+    b = malloc(sizeof *b + size);
+    if (b)
+        b->size = size;
+    return b;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
@@ -46,15 +68,13 @@ void *arena_alloc(struct arena *a, size_t n)
         return NULL;
     size_t rounded = (n + 15) & ~(size_t)15;
     if (!a->head || a->size - a->used < rounded) {
-        size_t size = rounded > BLOCK_BYTES ? rounded : BLOCK_BYTES;
-        struct arena_block *b = malloc(sizeof *b + size);
+        struct arena_block *b = take_block(a, rounded);
         if (!b)
             return NULL;
         b->next = a->head;
-        b->size = size;
         a->head = b;
         a->used = 0;
-        a->size = size;
+        a->size = b->size;
     }
     uint8_t *p = a->head->bytes + a->used;
     a->used += rounded;

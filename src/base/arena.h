@@ -6,14 +6,16 @@
 
 struct arena_block;
 struct arena {
-    struct arena_block *head;
-    size_t used, size; /* of the head block, bytes */
-    size_t total, cap; /* bytes handed out since the last reset; limit */
+    struct arena_block *head, *spare; /* in use, newest first; kept for the next round */
+    size_t used, size;                /* of the head block, bytes */
+    size_t kept;                      /* bytes of spare blocks */
+    size_t total, cap;                /* bytes handed out since the last reset; limit */
 };
 
 void arena_init(struct arena *a, size_t cap);
 void arena_release(struct arena *a);
-/* Gives everything back but one block, which is kept for the next round. */
+/* Keeps up to ARENA_KEPT_BYTES_MAX in blocks of the usual size for the next round, gives the rest back. */
+#define ARENA_KEPT_BYTES_MAX (1u << 20)
 void arena_reset(struct arena *a);
 /* n zeroed bytes aligned to 16, valid until reset or release; NULL over the cap or out of memory. */
 void *arena_alloc(struct arena *a, size_t n);

@@ -38,6 +38,8 @@ static inline void crypto_sha256_1(uint8_t out[32], struct slice a)
 }
 /* Of one byte and data: what leaves and nodes of a tree are. Not for secrets: nothing is wiped. */
 void crypto_sha256_prefixed(uint8_t out[32], uint8_t prefix, struct slice data);
+/* n of them, data[i] to out[i]: cheaper than one by one. */
+void crypto_sha256_prefixed_all(uint8_t *const *out, uint8_t prefix, const struct slice *data, size_t n);
 void crypto_sha256_pair(uint8_t out[32], uint8_t prefix, const uint8_t a[32], const uint8_t b[32]);
 /* Of n pairs that lie side by side, 64 bytes each, to 32 bytes each; `out` may be where `in` begins. */
 void crypto_sha256_pairs(uint8_t *out, uint8_t prefix, const uint8_t *in, size_t n);

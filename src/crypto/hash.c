@@ -33,18 +33,13 @@ static void put_state(uint8_t out[32], const SHA256_CTX *c)
     }
 }
 
-/* A short message is padded here, so that all its blocks are one call: 110 ns instead of 140 for two. */
-void crypto_sha256_prefixed(uint8_t out[32], uint8_t prefix, struct slice data)
+/* A short message is padded here (FIPS 180-4 section 5.1.1), so that all its blocks are one call: 110 ns
+ * instead of 140 for two. Behind the message come 0x80, zeros, and its bits in eight bytes. */
+enum { PADDED_BYTES = 4 * BLOCK_BYTES, PADDED_DATA_MAX = PADDED_BYTES - 1 - 9 };
+
+/* Its bytes with padding, whole blocks. */
+static size_t lay_out(uint8_t block[PADDED_BYTES], uint8_t prefix, struct slice data)
 {
-    uint8_t block[4 * BLOCK_BYTES];
-    SHA256_CTX c;
-    SHA256_Init(&c);
-    if (data.n > sizeof block - 1 - 9) { /* behind the message: 0x80, zeros, its bits in eight bytes */
-        SHA256_Update(&c, &prefix, 1);
-        SHA256_Update(&c, data.p, data.n);
-        SHA256_Final(out, &c);
-        return;
-    }
     size_t n = (data.n + 1 + 9 + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
     uint8_t *end = block + data.n + 1, *last = block + n - BLOCK_BYTES;
     memset(last, 0, BLOCK_BYTES); /* of known length: no call */
@@ -55,8 +50,52 @@ void crypto_sha256_prefixed(uint8_t out[32], uint8_t prefix, struct slice data)
         memcpy(block + 1, data.p, data.n);
     *end = 0x80;
     be_put(block + n - 8, (data.n + 1) * 8, 8);
-    SHA256_Update(&c, block, n);
+    return n;
+}
+
+static void long_prefixed(uint8_t out[32], uint8_t prefix, struct slice data)
+{
+    const struct slice parts[] = {slice_of(&prefix, 1), data};
+    crypto_sha256(out, parts, 2);
+}
+
+void crypto_sha256_prefixed(uint8_t out[32], uint8_t prefix, struct slice data)
+{
+    uint8_t block[PADDED_BYTES];
+    SHA256_CTX c;
+    if (data.n > PADDED_DATA_MAX) {
+        long_prefixed(out, prefix, data);
+        return;
+    }
+    SHA256_Init(&c);
+    SHA256_Update(&c, block, lay_out(block, prefix, data));
     put_state(out, &c);
+}
+
+/* All blocks of a group are laid out before the first is hashed: a block that was just put together is not
+ * ready to be loaded yet, which costs 20 of 110 ns. */
+enum { AT_ONCE = 16 };
+
+void crypto_sha256_prefixed_all(uint8_t *const *out, uint8_t prefix, const struct slice *data, size_t n)
+{
+    uint8_t block[AT_ONCE][PADDED_BYTES];
+    size_t bytes[AT_ONCE];
+    SHA256_CTX fresh, c;
+    SHA256_Init(&fresh);
+    for (size_t at = 0, now; at < n; at += now) {
+        now = n - at < AT_ONCE ? n - at : AT_ONCE;
+        for (size_t i = 0; i < now; i++)
+            bytes[i] = data[at + i].n > PADDED_DATA_MAX ? 0 : lay_out(block[i], prefix, data[at + i]);
+        for (size_t i = 0; i < now; i++) {
+            if (!bytes[i]) {
+                long_prefixed(out[at + i], prefix, data[at + i]);
+                continue;
+            }
+            c = fresh;
+            SHA256_Update(&c, block[i], bytes[i]);
+            put_state(out[at + i], &c);
+        }
+    }
 }
 
 void crypto_sha256_pair(uint8_t out[32], uint8_t prefix, const uint8_t a[32], const uint8_t b[32])
@@ -73,11 +112,8 @@ void crypto_sha256_pair(uint8_t out[32], uint8_t prefix, const uint8_t a[32], co
     put_state(out, &c);
 }
 
-/* All blocks of a group are laid out before the first is hashed: a block that was just put together is not
- * ready to be loaded yet, which costs 20 of 110 ns. */
 void crypto_sha256_pairs(uint8_t *out, uint8_t prefix, const uint8_t *in, size_t n)
 {
-    enum { AT_ONCE = 16 };
     uint8_t block[AT_ONCE][2 * BLOCK_BYTES];
     SHA256_CTX fresh, c;
     SHA256_Init(&fresh);

@@ -10,8 +10,13 @@ enum { AT_ONCE = 128 }; /* half a tile */
 
 void merkle_leaves(const struct slice *data, struct merkle_hash *const *out, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        merkle_leaf(out[i], data[i]);
+    uint8_t *to[AT_ONCE];
+    for (size_t at = 0, now; at < n; at += now) {
+        now = n - at < AT_ONCE ? n - at : AT_ONCE;
+        for (size_t i = 0; i < now; i++)
+            to[i] = out[at + i]->b;
+        crypto_sha256_prefixed_all(to, 0x00, data + at, now);
+    }
 }
 
 void merkle_node(struct merkle_hash *out, const struct merkle_hash *left, const struct merkle_hash *right)

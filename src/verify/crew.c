@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIGNATURES = 512, PIECES_PER_THREAD = 2 };
+enum { SIGNATURES = 512, PIECES_PER_THREAD = 8 };
 /* Taken at once, by one thread: a key's own entry and the first consent under it mostly follow each other. */
 enum { SIGNATURES_AT_ONCE = 8 };
 

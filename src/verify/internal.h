@@ -20,6 +20,7 @@ struct source {
     bool http;
     char base[1024];  /* of o->source without a trailing slash */
     char place[1400]; /* last thing read, for reports */
+    struct buf name;  /* of the tile that is read */
     CURL *curl;
     struct curl_slist *headers;   /* token and purpose, for rows and evidence */
     struct source *parent;        /* of a clone: has the headers, and counts for all */
@@ -108,9 +109,10 @@ uint64_t people_hash(const struct people *p, const uint8_t label[16]);
 struct subject *people_find(const struct people *p, uint64_t hash,
                             const uint8_t label[16]); /* NULL if unknown */
 /* In two steps, each a while before the next, what people_find will read is asked of memory. The second
- * answers who it may be, by the hash alone; NULL if that cannot be said. */
+ * answers who it may be, by the hash alone; NULL if that cannot be said. Records: they are asked about too.
+ */
 void people_fetch_slot(const struct people *p, uint64_t hash);
-struct subject *people_fetch(const struct people *p, uint64_t hash);
+struct subject *people_fetch(const struct people *p, uint64_t hash, bool records);
 enum bourn_err people_add(struct people *p, uint64_t hash, const uint8_t label[16],
                           struct subject **out) BOURN_MUST_USE;
 struct record *subject_record(struct subject *s, uint32_t collection, uint64_t id); /* NULL if unknown */

@@ -93,7 +93,7 @@ void people_fetch_slot(const struct people *p, uint64_t hash)
     __builtin_prefetch(&p->slot[(size_t)hash & (p->slots - 1)]);
 }
 
-struct subject *people_fetch(const struct people *p, uint64_t hash)
+struct subject *people_fetch(const struct people *p, uint64_t hash, bool records)
 {
     size_t i = (size_t)hash & (p->slots - 1);
     while (p->slot[i] && p->slot[i] >> 32 != hash >> 32)
@@ -102,7 +102,8 @@ struct subject *people_fetch(const struct people *p, uint64_t hash)
         return NULL;
     struct subject *s = people_at(p, (uint32_t)p->slot[i] - 1);
     __builtin_prefetch(s);
-    __builtin_prefetch((const uint8_t *)s + 64); /* its records */
+    if (records)
+        __builtin_prefetch(&s->records);
     return s;
 }
 

@@ -93,20 +93,27 @@ static enum bourn_err http(struct source *s, const char *url, bool with_token, c
     return BOURN_OK;
 }
 
+/* folder/path, for a hundred thousand files: snprintf would take as long as to open one of them. */
+static bool set_place(struct source *s, const char *folder, const char *path)
+{
+    size_t folder_n = strlen(folder), path_n = strlen(path);
+    if (folder_n + 1 + path_n >= sizeof s->place)
+        return false;
+    memcpy(s->place, folder, folder_n);
+    s->place[folder_n] = '/';
+    memcpy(s->place + folder_n + 1, path, path_n + 1);
+    return true;
+}
+
 static enum bourn_err get(struct source *s, const char *path, struct buf *out)
 {
     buf_clear(out);
-    bool rows = strncmp(path, "tile/rows/", 10) == 0;
-    int n;
-    if (rows && s->o->rows)
-        n = snprintf(s->place, sizeof s->place, "%s/%s", s->o->rows, path + 10);
-    else
-        n = snprintf(s->place, sizeof s->place, "%s/%s", s->base, path);
-    if (n < 0 || (size_t)n >= sizeof s->place)
+    bool rows = strncmp(path, "tile/rows/", 10) == 0, apart = rows && s->o->rows;
+    if (!set_place(s, apart ? s->o->rows : s->base, path + (apart ? 10 : 0)))
         return err_set(BOURN_E_LIMIT, "the path of %s is too long", path);
     bool entries = strncmp(path, "tile/entries/", 13) == 0; /* which a cell may close */
     atomic_fetch_add_explicit(s->parent ? &s->parent->fetched : &s->fetched, 1, memory_order_relaxed);
-    if (s->http && !(rows && s->o->rows))
+    if (s->http && !apart)
         return http(s, s->place, rows || entries, NULL, out);
     return read_file(s, s->place, out);
 }
@@ -126,31 +133,38 @@ static enum bourn_err get_width(struct source *s, char path[128], int full, unsi
     return get(s, path, out);
 }
 
+_Static_assert(VERIFY_LEVELS <= 10, "a level is one digit");
+
+/* "tile/entries/", "tile/rows/" or "tile/<level>/". */
+static void put_kind(struct buf *out, struct merkle_tile t)
+{
+    const char level[] = {'t', 'i', 'l', 'e', '/', (char)('0' + t.level), '/', '\0'};
+    buf_put_str(out, t.kind == MERKLE_TILE_ENTRIES ? "tile/entries/"
+                     : t.kind == MERKLE_TILE_ROWS  ? "tile/rows/"
+                                                   : level);
+}
+
 enum bourn_err source_tile(struct source *s, struct merkle_tile t, struct buf *out)
 {
     char path[128];
-    struct buf name;
-    buf_init(&name, 64);
-    merkle_tile_name(&name, t.n);
-    enum bourn_err err = buf_check(&name);
-    if (err == BOURN_OK) {
-        char level[16];
-        snprintf(level, sizeof level, "%u", t.level);
-        const char *what = t.kind == MERKLE_TILE_ENTRIES ? "entries"
-                           : t.kind == MERKLE_TILE_ROWS  ? "rows"
-                                                         : level;
-        int full = snprintf(path, sizeof path, "tile/%s/%.*s", what, SLICE_ARG(buf_slice(&name)));
+    buf_clear(&s->name);
+    put_kind(&s->name, t);
+    merkle_tile_name(&s->name, t.n);
+    enum bourn_err err = buf_check(&s->name);
+    if (err != BOURN_OK)
+        return err;
+    int full = (int)s->name.n;
+    bourn_assert(s->name.n < sizeof path);
+    memcpy(path, s->name.p, s->name.n);
+    err = get_width(s, path, full, t.width, out);
+    /* A partial tile may be gone once the full one or a wider one is there, whose front is the same. */
+    s->wider = err == BOURN_E_NOT_FOUND && t.width < MERKLE_TILE_WIDTH;
+    if (s->wider)
+        err = get_width(s, path, full, MERKLE_TILE_WIDTH, out);
+    for (unsigned w = t.width + 1; err == BOURN_E_NOT_FOUND && w < MERKLE_TILE_WIDTH; w++)
+        err = get_width(s, path, full, w, out);
+    if (err == BOURN_E_NOT_FOUND && s->wider) /* once more, for what the error names */
         err = get_width(s, path, full, t.width, out);
-        /* A partial tile may be gone once the full one or a wider one is there, whose front is the same. */
-        s->wider = err == BOURN_E_NOT_FOUND && t.width < MERKLE_TILE_WIDTH;
-        if (s->wider)
-            err = get_width(s, path, full, MERKLE_TILE_WIDTH, out);
-        for (unsigned w = t.width + 1; err == BOURN_E_NOT_FOUND && w < MERKLE_TILE_WIDTH; w++)
-            err = get_width(s, path, full, w, out);
-        if (err == BOURN_E_NOT_FOUND && s->wider) /* once more, for what the error names */
-            err = get_width(s, path, full, t.width, out);
-    }
-    buf_release(&name);
     return err;
 }
 
@@ -230,6 +244,7 @@ enum bourn_err source_open(struct source *s, const struct verify_options *o)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
     *s = (struct source){.o = o};
+    buf_init(&s->name, 64);
     size_t n = strlen(o->source);
     while (n > 1 && o->source[n - 1] == '/')
         n--;
@@ -270,12 +285,14 @@ void source_close(struct source *s)
         curl_slist_free_all(s->headers);
     if (s->curl)
         curl_easy_cleanup(s->curl);
+    buf_release(&s->name);
     *s = (struct source){0};
 }
 
 enum bourn_err source_clone(struct source *s, struct source *of)
 {
     *s = *of;
+    buf_init(&s->name, 64);
     s->curl = s->http ? curl_easy_init() : NULL;
     s->parent = of;
     return s->http && !s->curl ? err_set(BOURN_E_MEMORY, "out of memory") : BOURN_OK;

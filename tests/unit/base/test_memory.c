@@ -138,6 +138,32 @@ static void an_arena_gives_zeroed_aligned_memory(void **state)
     arena_release(&a);
 }
 
+/* Small blocks stay for the next round, up to a limit; large ones do not. */
+static void an_arena_keeps_some_of_its_memory(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a, 16 << 20);
+    for (int round = 0; round < 3; round++) {
+        uint8_t *large = arena_alloc(&a, 300000);
+        assert_non_null(large);
+        memset(large, 0xaa, 300000);
+        for (size_t n = 0; n < 3 * ARENA_KEPT_BYTES_MAX; n += 20000) {
+            uint8_t *p = arena_alloc(&a, 20000);
+            assert_non_null(p);
+            assert_int_equal(p[0] | p[10000] | p[19999], 0);
+            memset(p, 0xaa, 20000);
+        }
+        assert_int_equal(large[299999], 0xaa);
+        arena_reset(&a);
+        assert_int_equal(a.kept, ARENA_KEPT_BYTES_MAX);
+    }
+    for (size_t n = 0; n < ARENA_KEPT_BYTES_MAX / 2; n += 20000)
+        assert_non_null(arena_alloc(&a, 20000));
+    assert_true(a.kept < ARENA_KEPT_BYTES_MAX / 2 + 65536 && a.kept > 0);
+    arena_release(&a);
+}
+
 static void an_arena_stops_at_its_cap(void **state)
 {
     (void)state;
@@ -199,6 +225,7 @@ int main(void)
         cmocka_unit_test(secrets_are_zeroed_when_cleared),
         cmocka_unit_test(big_endian_goes_there_and_back),
         cmocka_unit_test(an_arena_gives_zeroed_aligned_memory),
+        cmocka_unit_test(an_arena_keeps_some_of_its_memory),
         cmocka_unit_test(an_arena_stops_at_its_cap),
         cmocka_unit_test(an_arena_copies_with_an_end),
         cmocka_unit_test(a_sentence_may_hold_the_one_before),

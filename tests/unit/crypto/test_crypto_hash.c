@@ -81,8 +81,7 @@ static void many_are_as_each(void **state)
         }
         for (size_t n = N; n > N - 5; n--) {
             memset(got, 0xee, sizeof got);
-            for (size_t i = 0; i < n; i++)
-                crypto_sha256_prefixed(out[i], (uint8_t)step, data[i]);
+            crypto_sha256_prefixed_all(out, (uint8_t)step, data, n);
             for (size_t i = 0; i < n; i++) {
                 uint8_t prefix = (uint8_t)step;
                 crypto_sha256(whole, (struct slice[]){slice_of(&prefix, 1), data[i]}, 2);
