@@ -61,7 +61,8 @@
     (256u << 20)                     /* journal after which prev is saved, so that segments are used again   \
                                       */
 #define STORE_COMMIT_ROWS 20000      /* LMDB commits after so many changed rows … */
-#define STORE_COMMIT_MS 1000         /* … or this time, whichever is first */
+#define STORE_COMMIT_MS 1000         /* … or this time, or this time without a request, … */
+#define STORE_COMMIT_IDLE_MS 200     /* … whichever is first */
 #define STORE_MAP_BYTES (1ull << 40) /* address space LMDB may grow into */
 #define KNOWN_PEOPLE_MAX (1u << 20)  /* identifiers whose people are found without the store: 16 MB */
 #define SWEEP_ROWS_PER_TICK 2000     /* records of erased people deleted per tick */

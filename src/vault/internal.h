@@ -215,6 +215,7 @@ struct vault {
     uint64_t asked_ns;    /* and the last one */
     uint64_t batch_ns;    /* between the two: how long a batch stays open while requests keep coming */
     uint64_t prev_mark, store_mark, files_mark, bytes_since_prev;
+    bool format_stored; /* the store says which format its rows have */
     uint64_t store_committed_ms, full_until_ms, swept_ms;
     uint8_t code_next[33]; /* where the sweep of enrolment codes goes on, and its length */
     size_t code_next_n;
@@ -262,6 +263,13 @@ void answer_problem(struct answer *a, uint32_t status, const char *code, const c
 void answer_json(struct answer *a, uint32_t status); /* then write a->body */
 /* The request's body, if it is a JSON object; or false with the 400 made. */
 bool body_object(const struct request *r, struct json_value *body, struct answer *a);
+/* Members of it. A text is decoded; `otherwise` if it is absent (NULL: p is NULL then). */
+struct slice body_text(struct vault *v, struct json_value object, const char *name, const char *otherwise);
+uint64_t body_number(struct json_value object, const char *name, uint64_t otherwise);
+bool body_flag(struct json_value object, const char *name); /* true, and not absent */
+/* What goes into the ledger must be readable for ever: a last look by the table of its kind; or the 422 made.
+ */
+bool entry_writable(const struct entry *e, struct answer *a);
 /* The answer is about `names` people of whom it may not tell whether they exist: it leaves a fixed time after
  * its turn began, whatever the work for it was. */
 void answer_hold(struct answer *a, size_t names);
@@ -314,8 +322,15 @@ struct frame_marks {
     struct buf *backlog; /* entries for the worker, or NULL */
 };
 enum bourn_err frame_apply(struct vault *v, struct slice payload, const struct frame_marks *m) BOURN_MUST_USE;
+
+/* recover.c */
+enum bourn_err vault_recover(struct vault *v) BOURN_MUST_USE; /* at the start: marks, journal, files, slots */
 /* Rolls everything volatile back to the durable truth, after a frame did not fit. */
 enum bourn_err vault_rewind(struct vault *v) BOURN_MUST_USE;
+enum bourn_err commit_store(struct vault *v) BOURN_MUST_USE; /* with its mark; on a full disk it rewinds */
+
+/* periodic.c */
+enum bourn_err save_prev(struct vault *v) BOURN_MUST_USE;
 
 /* subject.c */
 void subject_release(struct subject *s);
@@ -392,6 +407,13 @@ enum bourn_err release_person(struct vault *v, const struct subject *s, uint32_t
 /* search.c */
 #define PAGE_LOOKED_MAX 2000 /* people that one page looks at, whether or not the gate lets anything out */
 #define PAGE_PEOPLE_MAX 500  /* people in one page of a search or bulk disclosure */
+
+/* blind.c */
+/* The bytes of a value that an index compares: decoded text of strings, the literal of others. */
+void value_text(struct json_value value, struct buf *out);
+bool blind_indexed(struct json_value value); /* null, arrays and objects are not */
+void blind_mac(const struct vault *v, uint32_t collection, struct slice field, struct slice text,
+               uint8_t out[16]);
 /* Puts the blind rows of a record's searchable fields and appends their values (16 bytes each) to macs. */
 enum bourn_err blind_put(struct vault *v, const struct world_collection *c, struct json_value record,
                          const uint8_t key[RECORD_KEY_BYTES], struct buf *macs) BOURN_MUST_USE;
@@ -400,6 +422,12 @@ enum bourn_err blind_values(struct vault *v, const struct world_collection *c, s
                             struct buf *macs) BOURN_MUST_USE;
 enum bourn_err blind_drop(struct vault *v, struct slice blinds,
                           const uint8_t key[RECORD_KEY_BYTES]) BOURN_MUST_USE;
+
+/* consents.c */
+void sort_slices(struct slice *v, size_t n);
+/* Loads the person, or answers 404. */
+enum bourn_err find_or_404(struct vault *v, const struct request *r, struct subject *s, struct answer *a,
+                           bool *found) BOURN_MUST_USE;
 
 /* export.c: forgets how far a person's copy has come; for erasure. */
 enum bourn_err export_forget(struct vault *v, const struct subject *s) BOURN_MUST_USE;

@@ -1022,6 +1022,46 @@ static void test_what_is_held(void **state)
     }
 }
 
+/* What is found out about people ahead of their requests is a hint: those before may erase or enrol them, and
+ * others may come than were expected. */
+static void test_expected(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t op, status;
+        const char *subject, *body;
+    } rows[VAULT_EXPECTED_MAX] = {
+        {REQ_RECORDS, 200, "x1", ""}, {REQ_ERASE, 200, "x1", ""},
+        {REQ_RECORDS, 404, "x1", ""}, {REQ_WHOAMI, 200, "", ""},
+        {REQ_RECORDS, 404, "x9", ""}, {REQ_RECORD_NEW, 201, "x9", "{\"id\":\"x9\",\"name\":\"Nina\"}"},
+        {REQ_RECORDS, 200, "x9", ""}, {REQ_RECORDS, 200, "x2", ""},
+    };
+    struct request r[VAULT_EXPECTED_MAX];
+    import("{\"id\":\"x1\",\"name\":\"Xi\",\"born\":\"\"}\n{\"id\":\"x2\",\"name\":\"Xu\",\"born\":\"\"}\n",
+           "{\"stored\":2,\"skipped\":0,\"rejected\":[]}");
+    for (size_t i = 0; i < VAULT_EXPECTED_MAX; i++) {
+        r[i] = as(rows[i].op, clinic, "dpv:ServiceProvision");
+        r[i].subject = slice_str(rows[i].subject);
+        r[i].collection = slice_str("people");
+        r[i].body = slice_str(rows[i].body);
+    }
+    vault_expect(c.vault, r, VAULT_EXPECTED_MAX);
+    for (size_t i = 0; i < VAULT_EXPECTED_MAX; i++) {
+        cell_ask(&c, &r[i]);
+        if (c.status != rows[i].status)
+            fail_msg("request %zu: %u %s", i, c.status, c.detail);
+    }
+    assert_non_null(strstr(c.body, "\"Xu\""));
+    vault_expect(c.vault, r + 6, 2); /* the other one comes, and then one more */
+    cell_ask(&c, &r[7]);
+    assert_non_null(strstr(c.body, "\"Xu\""));
+    cell_ask(&c, &r[6]);
+    assert_non_null(strstr(c.body, "\"Nina\""));
+    vault_expect(c.vault, r, 0);
+    reads_at_home("x2", "{\"records\":[{\"id\":1,\"version\":1,\"data\":{\"id\":\"x2\",\"name\":\"Xu\","
+                        "\"born\":\"\"}}],\"next\":null}");
+}
+
 /* With as many as may be held, no more is taken until the first of them left. */
 static void test_held_limit(void **state)
 {
@@ -1246,6 +1286,7 @@ int main(void)
         cmocka_unit_test(test_held),
         cmocka_unit_test(test_held_in_order),
         cmocka_unit_test(test_what_is_held),
+        cmocka_unit_test(test_expected),
         cmocka_unit_test(test_held_limit),
         cmocka_unit_test(test_own_copy),
         cmocka_unit_test(test_own_history),

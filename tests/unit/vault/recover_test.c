@@ -1,0 +1,111 @@
+/* What opening a cell refuses, and what it takes. */
+#include "cell.h"
+
+#include "vault/internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define ok(expr) assert_int_equal(expr, BOURN_OK)
+
+static struct cell c;
+
+static int setup(void **state)
+{
+    (void)state;
+    cell_make(&c);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    cell_remove(&c);
+    return 0;
+}
+
+static void no_answer(void *ctx, uint64_t route, const struct reply *r)
+{
+    (void)ctx;
+    (void)route;
+    (void)r;
+}
+
+static enum bourn_err reopen(void)
+{
+    int lock;
+    ok(vault_lock(c.path, &lock));
+    return vault_open(c.path, lock, no_answer, NULL, &c.vault);
+}
+
+/* Writes the row as it will be stored when the cell is closed; n 0: takes it out. */
+static void set_format(const char *bytes, size_t n)
+{
+    const struct slice key = slice_str("format");
+    ok(n ? store_put(c.vault->store, STORE_META, key, slice_of(bytes, n))
+         : store_del(c.vault->store, STORE_META, key));
+    cell_close(&c);
+}
+
+static void test_format_of_the_store(void **state)
+{
+    (void)state;
+    struct slice value;
+    cell_close(&c);
+    cell_open(&c);
+    ok(store_get(c.vault->store, STORE_META, slice_str("format"), &value));
+    assert_memory_equal(value.p, "\0\0\0\1", 4);
+    set_format("", 0); /* a cell from before there was the row */
+    cell_open(&c);
+    cell_close(&c);
+    cell_open(&c);
+    ok(store_get(c.vault->store, STORE_META, slice_str("format"), &value));
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } others[] = {{"\0\0\0\2", 4}, {"\0\0\0\0", 4}, {"\0\0\0\1\0", 5}, {"\1", 1}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        cell_make(&c);
+        cell_close(&c);
+        cell_open(&c);
+        set_format(others[i].bytes, others[i].n);
+        assert_int_equal(reopen(), BOURN_E_UNAVAILABLE);
+        assert_non_null(strstr(err_text(), "a format that this version does not know"));
+        if (i + 1 < sizeof others / sizeof *others)
+            cell_remove(&c);
+    }
+}
+
+/* What was written is in the store soon after the last request. */
+static void test_store_commits_when_idle(void **state)
+{
+    (void)state;
+    unsigned ms;
+    struct request r = {.op = REQ_ADMIN_NOTICE,
+                        .body = slice_str("{\"name\":\"n\",\"language\":\"en\",\"text\":\"t\"}")};
+    ok(vault_tick(c.vault, &ms));
+    for (int i = 0; i < 3; i++) {
+        cell_ask(&c, &r);
+        assert_int_equal(c.status, 201);
+        ok(vault_tick(c.vault, &ms));
+    }
+    uint64_t mark = c.vault->sequence;
+    usleep((STORE_COMMIT_IDLE_MS + 5) * 1000);
+    ok(vault_tick(c.vault, &ms));
+    assert_int_equal(store_changed_rows(c.vault->store), 0);
+    assert_int_equal(c.vault->store_mark, mark);
+    cell_close(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_format_of_the_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_store_commits_when_idle, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
