@@ -15,7 +15,11 @@ struct arena {
 void arena_init(struct arena *a, size_t cap);
 void arena_release(struct arena *a);
 /* Keeps up to ARENA_KEPT_BYTES_MAX in blocks of the usual size for the next round, gives the rest back. */
+#ifdef __SANITIZE_ADDRESS__
+#define ARENA_KEPT_BYTES_MAX 0u /* so that what is used too late is found */
+#else
 #define ARENA_KEPT_BYTES_MAX (1u << 20)
+#endif
 void arena_reset(struct arena *a);
 /* n zeroed bytes aligned to 16, valid until reset or release; NULL over the cap or out of memory. */
 void *arena_alloc(struct arena *a, size_t n);

@@ -218,7 +218,7 @@ enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t r
     if (!a)
         return err_set(BOURN_E_MEMORY, "out of memory for an answer");
     read_clocks(v, &backwards);
-    a->taken_ns = v->taken_ns;
+    a->taken_ns = expected_ns(v, r);
     v->requests_n++;
     const struct operation_row *o = r->op <= REQ_OP_MAX ? &operations[r->op] : &operations[0];
     if (!o->run) {
@@ -238,7 +238,10 @@ enum bourn_err vault_handle(struct vault *v, const struct request *r, uint64_t r
             return BOURN_OK;
         }
     }
-    if (!can_serve(v, o->flags, backwards, a))
+    bool serves = can_serve(v, o->flags, backwards, a);
+    if (o->flags & DISCLOSES)
+        v->serves = serves;
+    if (!serves)
         return BOURN_OK;
     if (o->flags & RELIEVES)
         v->reserved = true;

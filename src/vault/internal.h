@@ -173,7 +173,8 @@ struct subject_ref { /* where a person may be found: subject_look */
     uint64_t guess;  /* KNOWN_NONE: the store is asked */
     uintptr_t near;  /* 0: not known */
 };
-struct expected { /* people whom the next requests name, in their order */
+struct expected {     /* people whom the next requests name, in their order */
+    uint64_t read_ns; /* monotonic: these requests were read, and nothing was done about them before */
     struct {
         struct slice id;
         struct subject_ref ref;
@@ -245,6 +246,7 @@ struct vault {
     struct buf plain; /* a sealed state while it is decoded */
     struct known_token tokens[TOKENS_KNOWN];
     struct expected expected;
+    bool serves; /* the last request for something to disclose was not refused for the cell's sake */
 
     struct refusal refusals[REFUSALS_MAX];
     size_t refusals_n;
@@ -340,6 +342,8 @@ enum bourn_err subject_find(struct vault *v, struct slice id, struct subject *s)
  * somebody else, so that the time tells nothing. */
 void subject_decoy(struct vault *v); /* only the work */
 enum bourn_err subject_find_alike(struct vault *v, struct slice id, struct subject *s) BOURN_MUST_USE;
+/* When the vault began to do anything for this request: what its answer is held from. */
+uint64_t expected_ns(const struct vault *v, const struct request *r);
 /* The same in two steps, for a list of people: all are looked for before any is loaded. */
 void subject_look(const struct vault *v, struct slice id, struct subject_ref *ref);
 void subject_guess(const struct vault *v, struct subject_ref *ref); /* after all of them were looked at */

@@ -1,6 +1,7 @@
 /* Whom an identifier names: its keyed hash, what is known of it lately, else the store. */
 #include "vault/internal.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "cbor/cbor.h"
 
@@ -80,7 +81,8 @@ enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct s
 {
     if (subject_id_opaque(id))
         return find_opaque(v, id, s);
-    if (ref->guess != KNOWN_NONE && subject_load(v, ref->guess, s) == BOURN_OK) {
+    bool there = ref->guess < prev_count(v->prev); /* not KNOWN_NONE, nor rolled back since */
+    if (there && subject_load(v, ref->guess, s) == BOURN_OK) {
         if (has_id(s, id)) {
             if (s->near != ref->near)
                 known_put(v->known, ref->key, s->number, s->near);
@@ -94,13 +96,22 @@ enum bourn_err subject_find_ref(struct vault *v, struct slice id, const struct s
     return err;
 }
 
+/* Whether the request will come as far as a look for the person: not 401, 404 or 503, whose time must not say
+ * who is known. What comes behind is held, from `read_ns` on, or says itself whether somebody is there. */
+static bool reads_person(struct vault *v, const struct request *r)
+{
+    const struct gate_party *p = NULL;
+    return (r->op == REQ_RECORDS || r->op == REQ_RECORD) && v->serves &&
+           world_collection(v->world, r->collection, v->now) && token_party(v, r->token, &p) == BOURN_OK && p;
+}
+
 void vault_expect(struct vault *v, const struct request *r, size_t n)
 {
     struct expected *e = &v->expected;
     bourn_assert(n <= VAULT_EXPECTED_MAX);
-    e->n = e->at = 0;
+    *e = (struct expected){.read_ns = clock_ns(CLOCK_MONOTONIC)};
     for (size_t i = 0; i < n; i++) {
-        if (!r[i].subject.n)
+        if (!reads_person(v, &r[i]))
             continue;
         e->of[e->n].id = r[i].subject;
         subject_look(v, r[i].subject, &e->of[e->n++].ref);
@@ -111,15 +122,30 @@ void vault_expect(struct vault *v, const struct request *r, size_t n)
         subject_near(v, &e->of[i].ref);
 }
 
-/* What was found out about the person when the request was expected; false: it was not. */
+/* Where the request stands among those that were expected; n: it was not. The bytes of a request stay where
+ * they are until the next ones are read, so that their place tells which it is. */
+static size_t find_expected(const struct expected *e, size_t from, struct slice id)
+{
+    size_t i = from;
+    while (i < e->n && e->of[i].id.p != id.p)
+        i++;
+    return i;
+}
+
+uint64_t expected_ns(const struct vault *v, const struct request *r)
+{
+    const struct expected *e = &v->expected;
+    return find_expected(e, 0, r->subject) < e->n ? e->read_ns : v->taken_ns;
+}
+
 static bool take_expected(struct vault *v, struct slice id, struct subject_ref *ref)
 {
     struct expected *e = &v->expected;
-    while (e->at < e->n && e->of[e->at].id.p != id.p)
-        e->at++; /* refused before anybody was looked for */
-    if (e->at == e->n)
+    size_t i = find_expected(e, e->at, id);
+    if (i == e->n)
         return false;
-    *ref = e->of[e->at++].ref;
+    *ref = e->of[i].ref;
+    e->at = i + 1;
     if (e->at + EXPECTED_NEAR <= e->n)
         subject_near(v, &e->of[e->at + EXPECTED_NEAR - 1].ref);
     return true;

@@ -163,6 +163,7 @@ enum bourn_err vault_rewind(struct vault *v)
     TRY(witnesses_configure(v));
     TRY(webhooks_load(v));
     v->refusals_n = 0;
+    v->expected = (struct expected){0};
     memset(v->tokens, 0, sizeof v->tokens); /* a party that is gone again may have lent one its index */
 out:
     return err;

@@ -134,8 +134,11 @@ static bool take(struct worker *w, uint64_t last_ms, bool retry, uint64_t head, 
     uint64_t due = last_ms + (retry ? 1000 : CHECKPOINT_INTERVAL_MS / 2);
     pthread_mutex_lock(&w->mutex);
     for (;;) {
-        if (desk_waiting(w->desk) && (*err = serve_desk(w, head)) != BOURN_OK)
-            break;
+        if (desk_waiting(w->desk)) { /* and again: more may have come while the mutex was free */
+            if ((*err = serve_desk(w, head)) != BOURN_OK)
+                break;
+            continue;
+        }
         uint64_t now = clock_mono_ms();
         bool work = w->queue.n || retry || owed(w, head);
         if (w->stop || w->cosigned.n || (work && (now >= due || (w->urgent && !retry))))

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIGNATURES = 512, PIECES_PER_THREAD = 8 };
+/* Read ahead: two pieces a thread, and more as long as all of them are small. */
+enum { SIGNATURES = 512, PIECES_PER_THREAD = 8, SURE_PIECES_PER_THREAD = 2, AHEAD_BYTES_MAX = 32 << 20 };
 /* Taken at once, by one thread: a key's own entry and the first consent under it mostly follow each other. */
 enum { SIGNATURES_AT_ONCE = 8 };
 
@@ -23,6 +24,7 @@ struct signature {
 struct slot {
     struct piece piece;
     bool read;
+    size_t bytes;          /* that it takes until its turn is over */
     const struct hand *by; /* who read it: its memory is still in that one's cache */
 };
 struct hand { /* one thread */
@@ -35,7 +37,7 @@ struct crew {
     pthread_mutex_t lock; /* for all that follows */
     pthread_cond_t changed;
     struct slot *ring;
-    size_t slots;
+    size_t slots, bytes; /* of pieces that were read and had no turn yet */
     struct signature signature[SIGNATURES];
     size_t sign_first, sign_end; /* positions that grow for ever: queued ones, modulo SIGNATURES */
     uint64_t next_read, next_turn, end, size; /* numbers of pieces; entries at the end */
@@ -72,6 +74,7 @@ static void take_turn(struct hand *h)
     if (err != BOURN_OK)
         fail(c, err);
     s->read = false;
+    c->bytes -= s->bytes;
     c->next_turn++;
     pthread_cond_broadcast(&c->changed);
 }
@@ -90,6 +93,8 @@ static void read_ahead(struct hand *h)
     piece_read(&s->piece, h->v, &h->source, false);
     pthread_mutex_lock(&c->lock);
     s->read = true;
+    s->bytes = piece_bytes(&s->piece);
+    c->bytes += s->bytes;
     s->by = h;
     pthread_cond_broadcast(&c->changed);
 }
@@ -157,6 +162,13 @@ void crew_check_signature(struct replay *v, enum verify_clause clause, const cha
         verify(c->turn, clause, v->index, v->seq++, what, e->statement, e->signature, e->public_key);
 }
 
+static bool room_ahead(const struct crew *c)
+{
+    uint64_t n = c->next_read - c->next_turn;
+    return n < c->slots / PIECES_PER_THREAD * SURE_PIECES_PER_THREAD ||
+           (n < c->slots && c->bytes < AHEAD_BYTES_MAX);
+}
+
 static void *work(void *arg)
 {
     struct hand *h = arg;
@@ -164,7 +176,7 @@ static void *work(void *arg)
     pthread_mutex_lock(&c->lock);
     for (;;) {
         bool over = c->err != BOURN_OK || c->next_turn == c->end, queued = c->sign_first != c->sign_end;
-        bool ahead = !over && c->next_read < c->end && c->next_read - c->next_turn < c->slots;
+        bool ahead = !over && c->next_read < c->end && room_ahead(c);
         struct slot *s = &c->ring[c->next_turn % c->slots];
         if (!over && !c->turn && c->next_turn < c->next_read && s->read && (!ahead || s->by == h))
             take_turn(h);
@@ -231,6 +243,7 @@ enum bourn_err crew_run(struct replay *v, uint64_t size)
     c->end = (size + MERKLE_TILE_WIDTH - 1) / MERKLE_TILE_WIDTH;
     c->size = size;
     c->skip = v->tree.size % MERKLE_TILE_WIDTH;
+    c->bytes = 0;
     c->err = BOURN_OK;
     memset(piece_of(c, c->next_turn)->leaf, 0, sizeof piece_of(c, c->next_turn)->leaf);
     memcpy(piece_of(c, c->next_turn)->leaf, v->tree.level[0], c->skip * sizeof(struct merkle_hash));

@@ -10,7 +10,7 @@ enum {
     ROWS_AHEAD_MAX = 32768,          /* more rows are decoded in their turn, and so are … */
     ARENA_AHEAD_BYTES_MAX = 8 << 20, /* … those behind one that names so much */
     ARENA_BYTES_MAX = 128 << 20,
-    KEPT_BYTES_MAX = 4 << 20, /* of each buffer, from one piece to the next */
+    KEPT_BYTES_MAX = 1 << 20, /* of each buffer, from one piece to the next */
     TILE_BYTES = MERKLE_TILE_WIDTH * sizeof(struct merkle_hash),
 };
 
@@ -31,6 +31,11 @@ void piece_release(struct piece *p)
     buf_release(&p->tile);
     free(p->row);
     p->row = NULL;
+}
+
+size_t piece_bytes(const struct piece *p)
+{
+    return p->bundle.size + p->rows.size + p->tile.size + p->rows_room * sizeof *p->row + p->arena.total;
 }
 
 void piece_clear(struct piece *p)

@@ -47,6 +47,7 @@ void piece_init(struct piece *p);
 void piece_release(struct piece *p);
 /* Reads, cuts, hashes and decodes. The piece says what went wrong. `whatever`: in its turn, of any size. */
 void piece_read(struct piece *p, const struct replay *v, struct source *s, bool whatever);
+size_t piece_bytes(const struct piece *p); /* of memory that it takes */
 /* Gives back what an unusually large piece took. */
 void piece_clear(struct piece *p);
 

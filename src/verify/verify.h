@@ -114,7 +114,8 @@ struct verify_options {
     const struct merkle_policy *policy; /* witnesses that the user trusts; NULL: not given */
     unsigned jobs;                      /* threads, at most VERIFY_JOBS_MAX; 0: as many as there are cores */
     bool stays;                         /* more rounds may follow (verify_round) */
-    bool ends; /* the process ends behind this one: what was kept of people is left to the system to free */
+    bool ends;      /* the process ends behind this one, its only one: what was kept of people is left to the
+                       system */
     bool structure; /* hashes, forms, rows and chains alone: what else there is was not examined */
     void (*progress)(void *ctx, uint64_t entries, uint64_t size); /* now and then, from any thread; NULL */
     void *ctx;

@@ -2,6 +2,8 @@
 #include "cell.h"
 
 #include "vault/internal.h"
+#include "vault/known.h"
+#include "vault/prev.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,6 +82,67 @@ static void test_format_of_the_store(void **state)
     }
 }
 
+/* A batch that is rolled back takes its new people with it, also from what was found out about the next
+ * requests. */
+static void test_expected_of_a_batch_that_is_rolled_back(void **state)
+{
+    (void)state;
+    struct request party = {
+        .op = REQ_ADMIN_PARTY,
+        .body = slice_str("{\"name\":\"p\",\"kind\":\"app\",\"jurisdiction\":\"CN\",\"purposes\":[{"
+                          "\"purpose\":\"dpv:ServiceProvision\",\"ground\":\"dpv:Contract\"}],"
+                          "\"rights\":[\"read\",\"write\",\"enrol\"]}")};
+    struct request collection = {.op = REQ_ADMIN_COLLECTION,
+                                 .body =
+                                     slice_str("{\"name\":\"notes\",\"fields\":[{\"name\":\"note\",\"type\":"
+                                               "\"text\"}]}")};
+    char token[128];
+    cell_ask(&c, &party);
+    cell_member(&c, "token", token, sizeof token);
+    cell_ask(&c, &collection);
+    assert_int_equal(c.status, 201);
+    struct request write = {.op = REQ_RECORD_NEW,
+                            .token = slice_str(token),
+                            .purpose = slice_str("dpv:ServiceProvision"),
+                            .subject = slice_str("fresh"),
+                            .collection = slice_str("notes"),
+                            .body = slice_str("{\"note\":\"n\"}")};
+    struct request read = write;
+    read.op = REQ_RECORDS;
+    read.body = slice_of(NULL, 0);
+    read.subject = slice_str("somebody else");
+    cell_ask(&c, &read); /* the cell serves */
+    read.subject = slice_str("fresh");
+    ok(vault_handle(c.vault, &write, 0));
+    ok(vault_handle(c.vault, &read, 0)); /* now it is known where they are */
+    vault_expect(c.vault, &read, 1);
+    assert_int_equal(c.vault->expected.n, 1);
+    assert_true(c.vault->expected.of[0].ref.guess != KNOWN_NONE);
+    c.vault->spoiled = true;
+    ok(vault_commit(c.vault)); /* rolls it back */
+    cell_ask(&c, &read);
+    assert_int_equal(c.status, 404);
+    /* The check stands where the guess is used, too: what is in hand may be older than that. */
+    struct subject_ref old = {.guess = prev_count(c.vault->prev)};
+    struct subject s;
+    assert_int_equal(subject_find_ref(c.vault, slice_str("fresh"), &old, &s), BOURN_E_NOT_FOUND);
+    cell_close(&c);
+}
+
+/* Nothing is looked up for who will be told nothing of people: the time of a 401 says nothing. */
+static void test_expected_only_where_it_will_be_asked(void **state)
+{
+    (void)state;
+    struct request r = {.op = REQ_RECORDS,
+                        .token = slice_str("bourn_wrong"),
+                        .purpose = slice_str("dpv:ServiceProvision"),
+                        .subject = slice_str("a"),
+                        .collection = slice_str("notes")};
+    vault_expect(c.vault, &r, 1);
+    assert_int_equal(c.vault->expected.n, 0);
+    cell_close(&c);
+}
+
 /* What was written is in the store soon after the last request. */
 static void test_store_commits_when_idle(void **state)
 {
@@ -105,6 +168,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_format_of_the_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_expected_of_a_batch_that_is_rolled_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_expected_only_where_it_will_be_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_store_commits_when_idle, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
