@@ -166,6 +166,16 @@ class Timing(harness.ServedTest):
         self.alike("importing", self.each("POST", "/v1/import?collection=people&subject=bioguide_id", self.writer,
                                           '{"bioguide_id":"{}"}\n', type_="application/x-ndjson"), 200)
 
+    def test_6_refused_before_anybody_is_looked_for(self):
+        """These are not held, so nothing about the person may have been done before they are refused."""
+        count = max(REQUESTS, CONTROL)
+        for what, status, token, collection in (("no token", 401, "bourn_" + "A" * 43, "people"),
+                                                ("no such collection", 404, self.LAB, "nothing")):
+            times = self.measure(self.each("GET", f"/v1/subjects/{{}}/records/{collection}", token), count, status)
+            tells, line = self.told(times)
+            print(f"{what}, {count} of each: {line}", file=sys.stderr, flush=True)
+            self.assertFalse(tells, f"{what}: the time tells who exists: {line}")
+
     def test_7_lists_that_name_somebody_often(self):
         """Many names, over more than a page, are worth a longer hold."""
         count = 2100
