@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-enum { ZEROS_BYTES = 1 << 20 };
+enum { ZEROS_BYTES = 64 << 10, ZEROS_AT_ONCE = 16 };
 static const uint8_t zeros[ZEROS_BYTES];
 
 void journal_check_options(const struct journal_options *o)
@@ -10,6 +10,22 @@ void journal_check_options(const struct journal_options *o)
     bourn_assert(o->segments_max <= JOURNAL_SEGMENTS_MAX && o->segments_min <= o->segments_max);
     bourn_assert(o->segments_reserved < o->segments_min && o->segments_min >= 2);
     bourn_assert(o->segment_bytes >= 2 * SEGMENT_BODY_OFFSET && o->segment_bytes % FRAME_ALIGN == 0);
+}
+
+static enum bourn_err write_zeros(struct io_file *f, uint64_t at, uint64_t n)
+{
+    enum bourn_err err = BOURN_OK;
+    while (n && err == BOURN_OK) {
+        struct slice parts[ZEROS_AT_ONCE];
+        size_t parts_n = 0;
+        uint64_t sum = 0;
+        for (; parts_n < ZEROS_AT_ONCE && sum < n; sum += parts[parts_n++].n)
+            parts[parts_n] = slice_of(zeros, (size_t)(n - sum < ZEROS_BYTES ? n - sum : ZEROS_BYTES));
+        err = io_write_parts(f, at, parts, parts_n);
+        at += sum;
+        n -= sum;
+    }
+    return err;
 }
 
 static enum bourn_err fill(struct io_dir *dir, const char *temporary, uint64_t bytes)
@@ -20,8 +36,7 @@ static enum bourn_err fill(struct io_dir *dir, const char *temporary, uint64_t b
     TRY(io_open(dir, temporary, IO_CREATE_NEW, &f));
     /* Real zeros, not fallocate: an unwritten extent would make each fdatasync change the file system's own
      * data. */
-    for (uint64_t at = 0; at < bytes; at += ZEROS_BYTES)
-        TRY(io_write(f, at, zeros, (size_t)(bytes - at < ZEROS_BYTES ? bytes - at : ZEROS_BYTES)));
+    TRY(write_zeros(f, 0, bytes));
     TRY(io_sync(f));
 out:
     io_close(f);
@@ -137,8 +152,7 @@ enum bourn_err journal_cut_tail(struct journal *j, const struct segment *s, stru
         return BOURN_OK;
     TRY(keep_aside(j->dir, sequence, slice_of(bytes.p + end, (size_t)n)));
     /* Durably gone before the sequence is given again: no piece of it can ever count. */
-    for (uint64_t at = 0; at < n; at += ZEROS_BYTES)
-        TRY(io_write(s->file, end + at, zeros, (size_t)(n - at < ZEROS_BYTES ? n - at : ZEROS_BYTES)));
+    TRY(write_zeros(s->file, end, n));
     TRY(io_datasync(s->file));
 out:
     return err;
