@@ -30,6 +30,13 @@ void buf_clear(struct buf *b)
     b->failed = false;
 }
 
+void buf_clear_keep(struct buf *b, size_t keep)
+{
+    buf_clear(b);
+    if (b->size > keep)
+        buf_release(b);
+}
+
 uint8_t *buf_reserve(struct buf *b, size_t n)
 {
     if (b->failed)

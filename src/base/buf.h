@@ -23,6 +23,8 @@ void buf_init(struct buf *b, size_t cap);
 void buf_init_secret(struct buf *b, size_t cap);
 void buf_release(struct buf *b); /* idempotent; the buffer can be used again with the same cap */
 void buf_clear(struct buf *b);   /* length 0, memory kept; zeroes secrets; forgets a failure */
+/* The same, but more memory than `keep` bytes is given back: for one of many that are seldom large. */
+void buf_clear_keep(struct buf *b, size_t keep);
 
 /* Room for n more bytes at b->p + b->n, or NULL (and failed). Does not change b->n. */
 uint8_t *buf_reserve(struct buf *b, size_t n);

@@ -47,7 +47,7 @@
 #define LEDGER_BACKLOG_BYTES_MAX (256u << 20) /* durable entries that wait for their files: then 503 */
 #define IMPORT_BATCH_BYTES_MAX (4u << 20)
 #define BATCH_REQUESTS_MAX 512 /* requests decided and made durable together */
-#define VAULT_EXPECTED_MAX 8    /* requests that are looked at before the first of them is decided */
+#define VAULT_EXPECTED_MAX 8   /* requests that are looked at before the first of them is decided */
 #define BATCH_US_MIN 500       /* of deciding, or twice what the last sync took: then a batch is closed */
 #define BATCH_US_MAX 20000     /* and that at most, whatever a disk that stalled took */
 #define BATCH_BYTES_MAX (16u << 20) /* one journal frame */
@@ -106,7 +106,8 @@
     (256u << 10) /* compressed in one turn of the loop of front, some 4 ms; then as they are */
 #define ADMIN_CONNECTIONS_MAX 64
 #define EVIDENCE_ENTRIES_PER_REQUEST_MAX 1024
-#define RING_BYTES (4u << 20) /* a power of two */
+#define RING_BYTES (4u << 20)          /* a power of two */
+#define RING_KEEP_BYTES_MAX (1u << 20) /* larger private copies of messages are given back */
 #define RING_FRAME_BYTES_MAX (256u << 10)
 #define IPC_KICK_EVERY 8 /* messages after which the other side is woken within a turn */
 #define IPC_MESSAGE_BYTES_MAX (32u << 20)

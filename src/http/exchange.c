@@ -27,18 +27,11 @@ struct exchange *exchange_take(struct http *h)
     return x;
 }
 
-static void shrink(struct buf *b)
-{
-    buf_clear(b);
-    if (b->size > KEEP_BYTES)
-        buf_release(b);
-}
-
 void exchange_release(struct http *h, struct exchange *x)
 {
     h->body_bytes -= x->body.n;
-    shrink(&x->uri);
-    shrink(&x->body);
+    buf_clear_keep(&x->uri, KEEP_BYTES);
+    buf_clear_keep(&x->body, KEEP_BYTES);
     buf_release(&x->piece);
     if (x->own)
         h->hooks.forget(h->hooks.ctx, x->own);

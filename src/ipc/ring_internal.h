@@ -23,7 +23,6 @@
 enum { PAGE_BYTES = 4096, HEADER_BYTES = 16, LEAST_PIECE_BYTES = 4096 };
 #define MAP_BYTES (PAGE_BYTES + (size_t)RING_BYTES)
 #define QUEUE_BYTES_MAX (8ull * IPC_MESSAGE_BYTES_MAX)
-#define KEEP_BYTES_MAX (1u << 20) /* larger private copies are given back */
 
 _Static_assert((RING_BYTES & (RING_BYTES - 1)) == 0, "RING_BYTES is a power of two");
 _Static_assert(RING_FRAME_BYTES_MAX <= RING_BYTES / 2 && RING_FRAME_BYTES_MAX % HEADER_BYTES == 0,

@@ -68,9 +68,7 @@ enum bourn_err ring_receive(struct ring *r, uint32_t *type, struct slice *messag
     if (r->broken)
         return err_set(BOURN_E_FORMAT, "a ring that the other side broke");
     if (r->held) {
-        buf_clear(&r->in);
-        if (r->in.size > KEEP_BYTES_MAX)
-            buf_release(&r->in);
+        buf_clear_keep(&r->in, RING_KEEP_BYTES_MAX);
         r->held = false;
         r->joining = (struct ring_header){0};
     }

@@ -83,9 +83,7 @@ static enum bourn_err flush_queue(struct ring *r)
         explicit_bzero(message, h.total);
         r->queue_at += sizeof h + h.total;
     }
-    buf_clear(&r->queue);
-    if (r->queue.size > KEEP_BYTES_MAX)
-        buf_release(&r->queue);
+    buf_clear_keep(&r->queue, RING_KEEP_BYTES_MAX);
     r->queue_at = 0;
     return BOURN_OK;
 }
@@ -93,7 +91,7 @@ static enum bourn_err flush_queue(struct ring *r)
 /* Moves what waits to the front of the queue's memory, once it is mostly sent. */
 static void compact_queue(struct ring *r)
 {
-    if (r->queue_at < KEEP_BYTES_MAX || r->queue_at < r->queue.n / 2)
+    if (r->queue_at < RING_KEEP_BYTES_MAX || r->queue_at < r->queue.n / 2)
         return;
     size_t left = r->queue.n - r->queue_at;
     memmove(r->queue.p, r->queue.p + r->queue_at, left);

@@ -182,15 +182,6 @@ static enum bourn_err take_relay(struct vault_role *x)
 /* --- the loop
  * ----------------------------------------------------------------------------------------------------- */
 
-/* Wipes a message; what a large one took is given back. */
-static void done_with(struct buf *message)
-{
-    enum { KEEP_BYTES_MAX = 1 << 20 };
-    buf_clear(message);
-    if (message->size > KEEP_BYTES_MAX)
-        buf_release(message);
-}
-
 static enum bourn_err read_ahead(struct vault_role *x)
 {
     struct ahead *a = &x->ahead;
@@ -232,7 +223,7 @@ static enum bourn_err take_front(struct vault_role *x, bool *more)
         if (a->n == 0)
             return BOURN_OK;
         TRY(vault_handle(x->vault, &a->request[a->at], 0));
-        done_with(&a->message[a->at++]);
+        buf_clear_keep(&a->message[a->at++], RING_KEEP_BYTES_MAX);
     }
     *more = a->at < a->n;
 out:

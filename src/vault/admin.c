@@ -5,17 +5,24 @@
 #include "base/json.h"
 #include "base/text.h"
 
-struct slice body_text(struct vault *v, struct json_value object, const char *name, const char *otherwise)
+struct slice text_decoded(struct vault *v, struct json_value value)
 {
-    struct json_value value;
+    if (value.type != JSON_STRING)
+        return slice_of(NULL, 0);
     struct buf b;
-    if (!json_find(object, name, &value) || value.type != JSON_STRING)
-        return otherwise ? slice_str(otherwise) : slice_of(NULL, 0);
     buf_init(&b, value.raw.n);
     json_string_decode(value.raw, &b);
     struct slice s = arena_copy(&v->arena, buf_slice(&b));
     buf_release(&b);
     return s;
+}
+
+struct slice body_text(struct vault *v, struct json_value object, const char *name, const char *otherwise)
+{
+    struct json_value value;
+    if (!json_find(object, name, &value) || value.type != JSON_STRING)
+        return otherwise ? slice_str(otherwise) : slice_of(NULL, 0);
+    return text_decoded(v, value);
 }
 
 uint64_t body_number(struct json_value object, const char *name, uint64_t otherwise)

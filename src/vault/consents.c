@@ -17,18 +17,6 @@ enum bourn_err find_or_404(struct vault *v, const struct request *r, struct subj
     return err;
 }
 
-static struct slice decoded(struct vault *v, struct json_value value)
-{
-    if (value.type != JSON_STRING)
-        return slice_of(NULL, 0);
-    struct buf b;
-    buf_init(&b, value.raw.n);
-    json_string_decode(value.raw, &b);
-    struct slice s = arena_copy(&v->arena, buf_slice(&b));
-    buf_release(&b);
-    return s;
-}
-
 /* Reads a member that is an array of 1..CONSENT_LIST_MAX strings, each once. */
 static bool string_list(struct vault *v, struct json_value object, const char *name, struct slice *out,
                         size_t *n, struct answer *a)
@@ -43,7 +31,7 @@ static bool string_list(struct vault *v, struct json_value object, const char *n
                 *n = 0;
                 break;
             }
-            struct slice s = decoded(v, m.value);
+            struct slice s = text_decoded(v, m.value);
             bool twice = false;
             for (size_t i = 0; i < *n; i++)
                 twice = twice || slice_eq(out[i], s);
@@ -130,7 +118,7 @@ static bool fill_statement(struct vault *v, struct json_value body, const struct
                            "/collections: a collection that the cell does not have");
             return false;
         }
-    if (!json_find(body, "expires", &value) || !time_or_date_get(decoded(v, value), &st->expires) ||
+    if (!json_find(body, "expires", &value) || !time_or_date_get(text_decoded(v, value), &st->expires) ||
         st->expires <= v->now || st->expires > v->now + CONSENT_YEARS_MAX * 366ull * 86400) {
         answer_problem(a, 422, "expires_malformed",
                        "/expires: a date (2031-01-01) or UTC time in the future, at most %d years ahead",
@@ -139,9 +127,9 @@ static bool fill_statement(struct vault *v, struct json_value body, const struct
     }
     struct slice language = slice_str("en"), name = slice_of(NULL, 0);
     if (json_find(body, "language", &value))
-        language = decoded(v, value);
+        language = text_decoded(v, value);
     if (json_find(body, "notice", &value))
-        name = decoded(v, value);
+        name = text_decoded(v, value);
     const struct world_notice *notice = world_notice_named(v->world, name, language);
     if (!notice) {
         answer_problem(a, 422, "notice_unknown", "/notice: no notice by this name and language");

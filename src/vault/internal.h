@@ -265,6 +265,8 @@ void answer_problem(struct answer *a, uint32_t status, const char *code, const c
 void answer_json(struct answer *a, uint32_t status); /* then write a->body */
 /* The request's body, if it is a JSON object; or false with the 400 made. */
 bool body_object(const struct request *r, struct json_value *body, struct answer *a);
+/* A string's text, until the batch is committed; p is NULL if it is none. */
+struct slice text_decoded(struct vault *v, struct json_value value);
 /* Members of it. A text is decoded; `otherwise` if it is absent (NULL: p is NULL then). */
 struct slice body_text(struct vault *v, struct json_value object, const char *name, const char *otherwise);
 uint64_t body_number(struct json_value object, const char *name, uint64_t otherwise);

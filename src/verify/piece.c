@@ -40,10 +40,8 @@ size_t piece_bytes(const struct piece *p)
 
 void piece_clear(struct piece *p)
 {
-    if (p->bundle.size > KEPT_BYTES_MAX)
-        buf_release(&p->bundle);
-    if (p->rows.size > KEPT_BYTES_MAX)
-        buf_release(&p->rows);
+    buf_clear_keep(&p->bundle, KEPT_BYTES_MAX);
+    buf_clear_keep(&p->rows, KEPT_BYTES_MAX);
     if (p->rows_room * sizeof *p->row > KEPT_BYTES_MAX) {
         free(p->row);
         p->row = NULL;

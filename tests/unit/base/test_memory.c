@@ -55,6 +55,26 @@ static void a_buffer_survives_absurd_sizes(void **state)
     buf_release(&b);
 }
 
+static void a_cleared_buffer_keeps_so_much(void **state)
+{
+    (void)state;
+    struct buf b;
+    uint8_t block[4097] = {1};
+    buf_init_secret(&b, sizeof block);
+    buf_put(&b, block, 4096);
+    size_t size = b.size;
+    buf_clear_keep(&b, size); /* not more than that */
+    assert_true(b.p && b.size == size && b.n == 0 && b.p[0] == 0);
+    buf_put(&b, block, 4096);
+    buf_clear_keep(&b, size - 1);
+    assert_true(!b.p && b.size == 0 && b.n == 0);
+    buf_put(&b, block, sizeof block); /* usable again, with the same cap */
+    assert_int_equal(buf_check(&b), BOURN_OK);
+    buf_put_u8(&b, 0);
+    assert_int_equal(buf_check(&b), BOURN_E_LIMIT);
+    buf_release(&b);
+}
+
 static void printf_fits_exactly(void **state)
 {
     (void)state;
@@ -221,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_buffer_stops_at_its_cap),
         cmocka_unit_test(a_buffer_survives_absurd_sizes),
+        cmocka_unit_test(a_cleared_buffer_keeps_so_much),
         cmocka_unit_test(printf_fits_exactly),
         cmocka_unit_test(secrets_are_zeroed_when_cleared),
         cmocka_unit_test(big_endian_goes_there_and_back),
