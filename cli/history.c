@@ -58,37 +58,13 @@ static bool string(struct json_value object, const char *name, bool base64, stru
     return good && !out->failed;
 }
 
-static bool hashes(struct json_value object, struct merkle_hash proof[MERKLE_PROOF_MAX], size_t *n)
-{
-    struct json_value list;
-    struct json_member m;
-    struct buf text, hash;
-    size_t at = 0;
-    bool good = json_find(object, "proof", &list) && list.type == JSON_ARRAY;
-    buf_init(&text, 64);
-    buf_init(&hash, 32);
-    for (*n = 0; good && json_next(list, &at, &m); ++*n) {
-        buf_clear(&text);
-        buf_clear(&hash);
-        good = *n < MERKLE_PROOF_MAX && m.value.type == JSON_STRING;
-        if (good)
-            json_string_decode(m.value.raw, &text);
-        good = good && !text.failed && base64_get(buf_slice(&text), &hash) && hash.n == 32;
-        if (good)
-            memcpy(proof[*n].b, hash.p, 32);
-    }
-    buf_release(&text);
-    buf_release(&hash);
-    return good;
-}
-
 /* {"index","entry","proof"}: the entry's bytes, shown to stand at the index under the checkpoint. */
 static enum bourn_err take_entry(struct history *h, struct json_value v, uint64_t *index, struct buf *bytes)
 {
     struct merkle_hash leaf, proof[MERKLE_PROOF_MAX];
     size_t n = 0;
     if (v.type != JSON_OBJECT || !number(v, "index", index) || !string(v, "entry", true, bytes) ||
-        !hashes(v, proof, &n))
+        !merkle_proof_get(v, "proof", proof, &n))
         return malformed("an entry has index, entry and proof");
     merkle_leaf(&leaf, buf_slice(bytes));
     if (!merkle_verify_inclusion(*index, h->cp.size, &leaf, proof, n, &h->cp.root))
@@ -149,7 +125,7 @@ static enum bourn_err check_row(struct history *h, uint64_t index, const struct 
     uint64_t place = 0;
     size_t n = 0;
     if (v.type != JSON_OBJECT || !number(v, "index", &place) || !string(v, "row", true, bytes) ||
-        !hashes(v, proof, &n))
+        !merkle_proof_get(v, "proof", proof, &n))
         return malformed("a row has index, row and proof");
     TRY(row_decode(buf_slice(bytes), e->kind, arena, row));
     merkle_leaf(&leaf, buf_slice(bytes));

@@ -39,15 +39,9 @@ static bool next_line(struct slice *s, struct slice *line)
 static enum bourn_err read_unsigned(struct slice note, struct merkle_checkpoint *out)
 {
     struct slice size, root;
-    struct buf raw;
-    buf_init(&raw, sizeof out->root);
     bool ok = next_line(&note, &out->origin) && next_line(&note, &size) && next_line(&note, &root) &&
               out->origin.n > 0 && out->origin.n <= MERKLE_ORIGIN_BYTES_MAX &&
-              decimal_get(size, &out->size) && out->size >> 63 == 0 && base64_get(root, &raw) &&
-              raw.n == sizeof out->root;
-    if (ok)
-        memcpy(out->root.b, raw.p, raw.n);
-    buf_release(&raw);
+              decimal_get(size, &out->size) && out->size >> 63 == 0 && merkle_hash_get(root, &out->root);
     return ok ? BOURN_OK : err_set(BOURN_E_CORRUPT, "the checkpoint is malformed");
 }
 

@@ -3,7 +3,7 @@
 #ifndef BOURN_MERKLE_MERKLE_H
 #define BOURN_MERKLE_MERKLE_H
 
-#include "base/buf.h"
+#include "base/json.h"
 
 #define MERKLE_PROOF_MAX 64 /* hashes in any proof of a tree below 2^63 leaves */
 
@@ -18,6 +18,11 @@ void merkle_node(struct merkle_hash *out, const struct merkle_hash *left, const 
 /* The nodes above n pairs of hashes that lie side by side; `out` may be where `in` begins. */
 void merkle_nodes(struct merkle_hash *out, const struct merkle_hash *in, size_t n);
 void merkle_empty(struct merkle_hash *out); /* root of no leaves */
+/* From base64; false if that is not 32 bytes. */
+bool merkle_hash_get(struct slice base64, struct merkle_hash *out);
+/* A proof as the API gives it: the member `name` of the object, an array of hashes in base64. */
+bool merkle_proof_get(struct json_value object, const char *name, struct merkle_hash proof[MERKLE_PROOF_MAX],
+                      size_t *n);
 /* Root over n leaf hashes in memory (n may be 0). */
 void merkle_root_of(struct merkle_hash *out, const struct merkle_hash *leaves, size_t n);
 

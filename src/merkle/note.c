@@ -187,14 +187,9 @@ static enum bourn_err body_get(struct slice body, const char *origin, struct mer
         return bad_note("its origin is not the name of the log's key");
     if (!decimal_get(size, &out->size) || out->size >> 63)
         return bad_note("its size is not a decimal number below 2^63 without leading zeroes");
-    struct buf hash;
-    buf_init(&hash, 64);
-    bool ok = base64_get(root, &hash) && hash.n == sizeof out->root.b;
-    if (ok)
-        memcpy(out->root.b, hash.p, hash.n);
-    buf_release(&hash);
     merkle_empty(&empty);
-    if (!ok || (out->size == 0 && memcmp(out->root.b, empty.b, sizeof empty.b) != 0))
+    if (!merkle_hash_get(root, &out->root) ||
+        (out->size == 0 && memcmp(out->root.b, empty.b, sizeof empty.b) != 0))
         return bad_note("its root is not the base64 of 32 bytes, or not the root of an empty tree");
     out->body = body;
     return BOURN_OK;

@@ -2,6 +2,8 @@
  * A side is the range of leaves [lo, hi), and is read as the complete subtrees that it is made of. */
 #include "merkle/merkle.h"
 
+#include "base/text.h"
+
 static enum bourn_err range_root(uint64_t lo, uint64_t hi, merkle_read read, void *ctx,
                                  struct merkle_hash *out)
 {
@@ -162,4 +164,35 @@ bool merkle_verify_consistency(uint64_t old, const struct merkle_hash *old_root,
             ;
     }
     return sn == 0 && same(&a, old_root) && same(&b, root);
+}
+
+bool merkle_hash_get(struct slice base64, struct merkle_hash *out)
+{
+    struct buf b;
+    buf_init(&b, sizeof out->b);
+    bool good = base64_get(base64, &b) && b.n == sizeof out->b;
+    if (good)
+        memcpy(out->b, b.p, b.n);
+    buf_release(&b);
+    return good;
+}
+
+bool merkle_proof_get(struct json_value object, const char *name, struct merkle_hash proof[MERKLE_PROOF_MAX],
+                      size_t *n)
+{
+    struct json_value list;
+    struct json_member m;
+    struct buf text;
+    size_t at = 0;
+    bool good = json_find(object, name, &list) && list.type == JSON_ARRAY;
+    buf_init(&text, 64);
+    for (*n = 0; good && json_next(list, &at, &m); ++*n) {
+        buf_clear(&text);
+        good = *n < MERKLE_PROOF_MAX && m.value.type == JSON_STRING;
+        if (good)
+            json_string_decode(m.value.raw, &text);
+        good = good && !text.failed && merkle_hash_get(buf_slice(&text), &proof[*n]);
+    }
+    buf_release(&text);
+    return good;
 }

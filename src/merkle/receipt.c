@@ -68,13 +68,7 @@ static bool number(struct slice *rest, const char *name, uint64_t *out)
 static bool hash(struct slice *rest, const char *name, struct merkle_hash *out)
 {
     struct slice value;
-    struct buf b;
-    buf_init(&b, sizeof out->b);
-    bool good = member(rest, name, &value) && base64_get(value, &b) && b.n == sizeof out->b;
-    if (good)
-        memcpy(out->b, b.p, b.n);
-    buf_release(&b);
-    return good;
+    return member(rest, name, &value) && merkle_hash_get(value, out);
 }
 
 /* *lines is what stands behind the six lines that receipt and event share. */

@@ -22,17 +22,6 @@ static bool starts(struct slice line, const char *word)
     return line.n > n && memcmp(line.p, word, n) == 0;
 }
 
-static bool hash_get(struct slice text, struct merkle_hash *out)
-{
-    struct buf b;
-    buf_init(&b, sizeof out->b);
-    bool good = base64_get(text, &b) && b.n == sizeof out->b;
-    if (good)
-        memcpy(out->b, b.p, b.n);
-    buf_release(&b);
-    return good;
-}
-
 /* The opaque `extra` line is not looked at: nothing vouches for it. */
 static bool head_get(struct slice *rest, uint64_t *index)
 {
@@ -57,7 +46,7 @@ enum bourn_err merkle_tlog_proof_open(struct slice text, const struct merkle_vke
     *out = (struct merkle_receipt){0};
     bool good = head_get(&rest, &index);
     while (good && (good = note_line(&rest, &line)) && line.n) {
-        good = n < MERKLE_PROOF_MAX && hash_get(line, &proof[n]);
+        good = n < MERKLE_PROOF_MAX && merkle_hash_get(line, &proof[n]);
         n++;
     }
     if (!good)

@@ -11,17 +11,6 @@ static enum bourn_err bad(const char *why)
     return err_set(BOURN_E_FORMAT, "malformed submission: %s", why);
 }
 
-static bool hash_get(struct slice text, struct merkle_hash *out)
-{
-    struct buf b;
-    buf_init(&b, 64);
-    bool ok = base64_get(text, &b) && b.n == sizeof out->b;
-    if (ok)
-        memcpy(out->b, b.p, sizeof out->b);
-    buf_release(&b);
-    return ok;
-}
-
 enum bourn_err merkle_checkpoint_read(struct slice note, struct merkle_checkpoint *out)
 {
     struct slice body, lines, rest, size, root, extension;
@@ -39,7 +28,7 @@ enum bourn_err merkle_checkpoint_read(struct slice note, struct merkle_checkpoin
             return bad("a line of the checkpoint is empty or does not end");
     if (!decimal_get(size, &out->size) || out->size >> 63)
         return bad("the size is not a decimal number below 2^63 without leading zeroes");
-    if (!hash_get(root, &out->root))
+    if (!merkle_hash_get(root, &out->root))
         return bad("the root is not the base64 of 32 bytes");
     out->body = body;
     return BOURN_OK;
@@ -61,7 +50,7 @@ enum bourn_err merkle_submission_get(struct slice body, struct merkle_submission
         if (out->proof_n == WITNESS_PROOF_LINES_MAX)
             return err_set(BOURN_E_LIMIT, "a consistency proof has at most %d lines",
                            WITNESS_PROOF_LINES_MAX);
-        if (!hash_get(line, &out->proof[out->proof_n++]))
+        if (!merkle_hash_get(line, &out->proof[out->proof_n++]))
             return bad("a line of the proof is not the base64 of 32 bytes");
     }
     out->note = body;

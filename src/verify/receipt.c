@@ -98,31 +98,6 @@ static bool string_member(struct json_value object, const char *name, bool base6
     return good && !out->failed;
 }
 
-static bool hash_list(struct json_value object, const char *name, struct merkle_hash proof[MERKLE_PROOF_MAX],
-                      size_t *n)
-{
-    struct json_value list;
-    struct json_member m;
-    struct buf text, hash;
-    size_t at = 0;
-    bool good = json_find(object, name, &list) && list.type == JSON_ARRAY;
-    buf_init(&text, 64);
-    buf_init(&hash, 32);
-    for (*n = 0; good && json_next(list, &at, &m); ++*n) {
-        buf_clear(&text);
-        buf_clear(&hash);
-        good = *n < MERKLE_PROOF_MAX && m.value.type == JSON_STRING;
-        if (good)
-            json_string_decode(m.value.raw, &text);
-        good = good && !text.failed && base64_get(buf_slice(&text), &hash) && hash.n == 32;
-        if (good)
-            memcpy(proof[*n].b, hash.p, 32);
-    }
-    buf_release(&text);
-    buf_release(&hash);
-    return good;
-}
-
 /* Row `expected` of the entry, in its place under the entry's root. */
 static enum bourn_err check_row(struct json_value value, const struct entry *e, uint64_t expected,
                                 struct arena *arena)
@@ -135,7 +110,7 @@ static enum bourn_err check_row(struct json_value value, const struct entry *e, 
     size_t n = 0;
     enum bourn_err err = BOURN_E_INTERNAL;
     buf_init(&bytes, ENTRY_BYTES_MAX);
-    if (!string_member(value, "row", true, &bytes) || !hash_list(value, "proof", proof, &n) ||
+    if (!string_member(value, "row", true, &bytes) || !merkle_proof_get(value, "proof", proof, &n) ||
         !json_find(value, "index", &index) || !decimal_get(index.raw, &at)) {
         err = malformed("a row has index, row and proof");
         goto out;
