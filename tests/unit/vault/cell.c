@@ -136,6 +136,24 @@ void cell_remove(struct cell *c)
     nftw(c->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+struct cell cell;
+
+int cell_setup(void **state)
+{
+    (void)state;
+    cell_make(&cell);
+    return 0;
+}
+
+int cell_teardown(void **state)
+{
+    (void)state;
+    if (cell.vault)
+        cell_close(&cell);
+    cell_remove(&cell);
+    return 0;
+}
+
 void cell_ask(struct cell *c, const struct request *r)
 {
     unsigned ms;

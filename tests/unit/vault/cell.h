@@ -23,6 +23,11 @@ struct cell {
     uint64_t answers;
 };
 
+/* Around a test of cmocka: a new cell before it; closed, if the test left it open, and removed behind it. */
+extern struct cell cell;
+int cell_setup(void **state);
+int cell_teardown(void **state);
+
 void cell_make(struct cell *c); /* vault_create and open; fails the test on any error */
 void cell_open(struct cell *c);
 void cell_close(struct cell *c);

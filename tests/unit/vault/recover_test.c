@@ -14,22 +14,6 @@
 
 #define ok(expr) assert_int_equal(expr, BOURN_OK)
 
-static struct cell c;
-
-static int setup(void **state)
-{
-    (void)state;
-    cell_make(&c);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    cell_remove(&c);
-    return 0;
-}
-
 static void no_answer(void *ctx, uint64_t route, const struct reply *r)
 {
     (void)ctx;
@@ -40,41 +24,41 @@ static void no_answer(void *ctx, uint64_t route, const struct reply *r)
 static enum bourn_err reopen(void)
 {
     int lock;
-    ok(vault_lock(c.path, &lock));
-    return vault_open(c.path, lock, no_answer, NULL, &c.vault);
+    ok(vault_lock(cell.path, &lock));
+    return vault_open(cell.path, lock, no_answer, NULL, &cell.vault);
 }
 
 /* Writes the row as it will be stored when the cell is closed; n 0: takes it out. */
 static void set_format(const char *bytes, size_t n)
 {
     const struct slice key = slice_str("format");
-    ok(n ? store_put(c.vault->store, STORE_META, key, slice_of(bytes, n))
-         : store_del(c.vault->store, STORE_META, key));
-    cell_close(&c);
+    ok(n ? store_put(cell.vault->store, STORE_META, key, slice_of(bytes, n))
+         : store_del(cell.vault->store, STORE_META, key));
+    cell_close(&cell);
 }
 
 static void test_format_of_the_store(void **state)
 {
     (void)state;
     struct slice value;
-    cell_close(&c);
-    cell_open(&c);
-    ok(store_get(c.vault->store, STORE_META, slice_str("format"), &value));
+    cell_close(&cell);
+    cell_open(&cell);
+    ok(store_get(cell.vault->store, STORE_META, slice_str("format"), &value));
     assert_memory_equal(value.p, "\0\0\0\1", 4);
     set_format("", 0); /* a cell from before there was the row */
-    cell_open(&c);
-    cell_close(&c);
-    cell_open(&c);
-    ok(store_get(c.vault->store, STORE_META, slice_str("format"), &value));
+    cell_open(&cell);
+    cell_close(&cell);
+    cell_open(&cell);
+    ok(store_get(cell.vault->store, STORE_META, slice_str("format"), &value));
     static const struct {
         const char *bytes;
         size_t n;
     } others[] = {{"\0\0\0\2", 4}, {"\0\0\0\0", 4}, {"\0\0\0\1\0", 5}, {"\1", 1}};
-    cell_close(&c);
+    cell_close(&cell);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        cell_make(&c);
-        cell_close(&c);
-        cell_open(&c);
+        cell_make(&cell);
+        cell_close(&cell);
+        cell_open(&cell);
         set_format(others[i].bytes, others[i].n);
         assert_int_equal(reopen(), BOURN_E_UNAVAILABLE);
         assert_non_null(strstr(err_text(), "a format that this version does not know"));
@@ -96,10 +80,10 @@ static void test_expected_of_a_batch_that_is_rolled_back(void **state)
                                      slice_str("{\"name\":\"notes\",\"fields\":[{\"name\":\"note\",\"type\":"
                                                "\"text\"}]}")};
     char token[128];
-    cell_ask(&c, &party);
-    cell_member(&c, "token", token, sizeof token);
-    cell_ask(&c, &collection);
-    assert_int_equal(c.status, 201);
+    cell_ask(&cell, &party);
+    cell_member(&cell, "token", token, sizeof token);
+    cell_ask(&cell, &collection);
+    assert_int_equal(cell.status, 201);
     struct request write = {.op = REQ_RECORD_NEW,
                             .token = slice_str(token),
                             .purpose = slice_str("dpv:ServiceProvision"),
@@ -110,22 +94,21 @@ static void test_expected_of_a_batch_that_is_rolled_back(void **state)
     read.op = REQ_RECORDS;
     read.body = slice_of(NULL, 0);
     read.subject = slice_str("somebody else");
-    cell_ask(&c, &read); /* the cell serves */
+    cell_ask(&cell, &read); /* the cell serves */
     read.subject = slice_str("fresh");
-    ok(vault_handle(c.vault, &write, 0));
-    ok(vault_handle(c.vault, &read, 0)); /* now it is known where they are */
-    vault_expect(c.vault, &read, 1);
-    assert_int_equal(c.vault->expected.n, 1);
-    assert_true(c.vault->expected.of[0].ref.guess != KNOWN_NONE);
-    c.vault->spoiled = true;
-    ok(vault_commit(c.vault)); /* rolls it back */
-    cell_ask(&c, &read);
-    assert_int_equal(c.status, 404);
+    ok(vault_handle(cell.vault, &write, 0));
+    ok(vault_handle(cell.vault, &read, 0)); /* now it is known where they are */
+    vault_expect(cell.vault, &read, 1);
+    assert_int_equal(cell.vault->expected.n, 1);
+    assert_true(cell.vault->expected.of[0].ref.guess != KNOWN_NONE);
+    cell.vault->spoiled = true;
+    ok(vault_commit(cell.vault)); /* rolls it back */
+    cell_ask(&cell, &read);
+    assert_int_equal(cell.status, 404);
     /* The check stands where the guess is used, too: what is in hand may be older than that. */
-    struct subject_ref old = {.guess = prev_count(c.vault->prev)};
+    struct subject_ref old = {.guess = prev_count(cell.vault->prev)};
     struct subject s;
-    assert_int_equal(subject_find_ref(c.vault, slice_str("fresh"), &old, &s), BOURN_E_NOT_FOUND);
-    cell_close(&c);
+    assert_int_equal(subject_find_ref(cell.vault, slice_str("fresh"), &old, &s), BOURN_E_NOT_FOUND);
 }
 
 /* Nothing is looked up for who will be told nothing of people: the time of a 401 says nothing. */
@@ -137,9 +120,8 @@ static void test_expected_only_where_it_will_be_asked(void **state)
                         .purpose = slice_str("dpv:ServiceProvision"),
                         .subject = slice_str("a"),
                         .collection = slice_str("notes")};
-    vault_expect(c.vault, &r, 1);
-    assert_int_equal(c.vault->expected.n, 0);
-    cell_close(&c);
+    vault_expect(cell.vault, &r, 1);
+    assert_int_equal(cell.vault->expected.n, 0);
 }
 
 /* What was written is in the store soon after the last request. */
@@ -149,27 +131,27 @@ static void test_store_commits_when_idle(void **state)
     unsigned ms;
     struct request r = {.op = REQ_ADMIN_NOTICE,
                         .body = slice_str("{\"name\":\"n\",\"language\":\"en\",\"text\":\"t\"}")};
-    ok(vault_tick(c.vault, &ms));
+    ok(vault_tick(cell.vault, &ms));
     for (int i = 0; i < 3; i++) {
-        cell_ask(&c, &r);
-        assert_int_equal(c.status, 201);
-        ok(vault_tick(c.vault, &ms));
+        cell_ask(&cell, &r);
+        assert_int_equal(cell.status, 201);
+        ok(vault_tick(cell.vault, &ms));
     }
-    uint64_t mark = c.vault->sequence;
+    uint64_t mark = cell.vault->sequence;
     usleep((STORE_COMMIT_IDLE_MS + 5) * 1000);
-    ok(vault_tick(c.vault, &ms));
-    assert_int_equal(store_changed_rows(c.vault->store), 0);
-    assert_int_equal(c.vault->store_mark, mark);
-    cell_close(&c);
+    ok(vault_tick(cell.vault, &ms));
+    assert_int_equal(store_changed_rows(cell.vault->store), 0);
+    assert_int_equal(cell.vault->store_mark, mark);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_format_of_the_store, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_expected_of_a_batch_that_is_rolled_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_expected_only_where_it_will_be_asked, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_store_commits_when_idle, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_format_of_the_store, cell_setup, cell_teardown),
+        cmocka_unit_test_setup_teardown(test_expected_of_a_batch_that_is_rolled_back, cell_setup,
+                                        cell_teardown),
+        cmocka_unit_test_setup_teardown(test_expected_only_where_it_will_be_asked, cell_setup, cell_teardown),
+        cmocka_unit_test_setup_teardown(test_store_commits_when_idle, cell_setup, cell_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

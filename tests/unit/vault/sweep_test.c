@@ -14,23 +14,6 @@
 
 enum { CODES = 3 * SWEEP_CODES_PER_TICK };
 
-static struct cell c;
-
-static int setup(void **state)
-{
-    (void)state;
-    cell_make(&c);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    cell_close(&c);
-    cell_remove(&c);
-    return 0;
-}
-
 /* The key of code i: spread as hashes are, so that the live and the expired ones lie in between each other.
  */
 static struct slice code_key(uint8_t out[32], uint64_t i)
@@ -47,32 +30,32 @@ static void test_expired_codes_go(void **state)
     unsigned ms;
     uint8_t key[32], row[24] = {0};
     struct slice found;
-    ok(vault_tick(c.vault, &ms));
+    ok(vault_tick(cell.vault, &ms));
     for (uint64_t i = 0; i < CODES; i++) {
-        be_put(row + 16, c.vault->now + (i % 3 ? 0 : 3600), 8); /* two of three are over */
-        ok(batch_put(c.vault, STORE_CODE, code_key(key, i), slice_of(row, sizeof row)));
+        be_put(row + 16, cell.vault->now + (i % 3 ? 0 : 3600), 8); /* two of three are over */
+        ok(batch_put(cell.vault, STORE_CODE, code_key(key, i), slice_of(row, sizeof row)));
     }
-    ok(vault_commit(c.vault));
+    ok(vault_commit(cell.vault));
     for (uint64_t before = CODES; before > CODES / 3;) {
         uint64_t left = CODES;
         for (int tick = 0; tick < 5 && left >= before; tick++) {
-            ok(vault_tick(c.vault, &ms));
-            left = store_count(c.vault->store, STORE_CODE);
+            ok(vault_tick(cell.vault, &ms));
+            left = store_count(cell.vault->store, STORE_CODE);
             assert_true(before - left <= SWEEP_CODES_PER_TICK);
         }
         assert_true(left < before);
         before = left;
     }
     for (int tick = 0; tick < 5; tick++)
-        ok(vault_tick(c.vault, &ms));
-    assert_int_equal(store_count(c.vault->store, STORE_CODE), CODES / 3);
+        ok(vault_tick(cell.vault, &ms));
+    assert_int_equal(store_count(cell.vault->store, STORE_CODE), CODES / 3);
     for (uint64_t i = 0; i < CODES; i++)
-        assert_int_equal(store_get(c.vault->store, STORE_CODE, code_key(key, i), &found),
+        assert_int_equal(store_get(cell.vault->store, STORE_CODE, code_key(key, i), &found),
                          i % 3 ? BOURN_E_NOT_FOUND : BOURN_OK);
     /* and they stay gone */
-    cell_close(&c);
-    cell_open(&c);
-    assert_int_equal(store_count(c.vault->store, STORE_CODE), CODES / 3);
+    cell_close(&cell);
+    cell_open(&cell);
+    assert_int_equal(store_count(cell.vault->store, STORE_CODE), CODES / 3);
 }
 
 /* Takes requests as one party would, without a tick between them. */
@@ -85,11 +68,11 @@ static void ask(uint32_t op, const char *token, const char *subject, const char 
                         .collection = slice_str("people"),
                         .path = slice_str("id"),
                         .body = slice_str(body)};
-    c.answered = false;
-    ok(vault_handle(c.vault, &r, 1));
-    ok(vault_commit(c.vault));
-    assert_true(c.answered);
-    assert_true(c.status < 300);
+    cell.answered = false;
+    ok(vault_handle(cell.vault, &r, 1));
+    ok(vault_commit(cell.vault));
+    assert_true(cell.answered);
+    assert_true(cell.status < 300);
 }
 
 /* A page looks at a bounded number of people, those included who are erased and whose rows still point at
@@ -105,7 +88,7 @@ static void test_erased_people_count_on_a_page(void **state)
         "{\"name\":\"desk\",\"kind\":\"app\",\"jurisdiction\":\"CN\",\"purposes\":[{\"purpose\":"
         "\"dpv:ServiceProvision\",\"ground\":\"dpv:Contract\"}],\"rights\":[\"read\",\"write\",\"erase\","
         "\"search\"]}");
-    cell_member(&c, "token", token, sizeof token);
+    cell_member(&cell, "token", token, sizeof token);
     buf_init(&rows, 1 << 20);
     for (int i = 0; i <= PAGE_LOOKED_MAX; i++) {
         buf_printf(&rows, "{\"id\":\"p%d\",\"city\":\"Oz\"}\n", i);
@@ -121,8 +104,8 @@ static void test_erased_people_count_on_a_page(void **state)
         ask(REQ_ERASE, token, id, "");
     }
     ask(REQ_SEARCH, token, "", "{\"collection\":\"people\",\"where\":{\"city\":\"Oz\"}}");
-    assert_non_null(strstr(c.body, "{\"records\":[],\"next\":"));
-    assert_null(strstr(c.body, "null"));
+    assert_non_null(strstr(cell.body, "{\"records\":[],\"next\":"));
+    assert_null(strstr(cell.body, "null"));
 }
 
 int main(void)
@@ -131,5 +114,5 @@ int main(void)
         cmocka_unit_test(test_expired_codes_go),
         cmocka_unit_test(test_erased_people_count_on_a_page),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, cell_setup, cell_teardown);
 }
