@@ -109,7 +109,8 @@
 #define RING_BYTES (4u << 20)          /* a power of two */
 #define RING_KEEP_BYTES_MAX (1u << 20) /* larger private copies of messages are given back */
 #define RING_FRAME_BYTES_MAX (256u << 10)
-#define IPC_KICK_EVERY 8 /* messages after which the other side is woken within a turn */
+#define IPC_KICK_EVERY 8   /* messages after which the other side is woken within a turn */
+#define ANSWERS_PER_TURN 8 /* that front takes before it looks for requests again */
 #define IPC_MESSAGE_BYTES_MAX (32u << 20)
 #define SETTINGS_BYTES_MAX (16u << 10)         /* bourn.yaml */
 #define HISTORY_STATEMENT_AGE_S_MAX 900        /* a person's request for their history is good for so long */

@@ -21,7 +21,7 @@ struct exchange *exchange_take(struct http *h)
     x->since_ms = clock_mono_ms();
     x->too_large = false;
     x->thrown_away = 0;
-    x->tag = 0;
+    x->tag = x->asked = 0;
     x->upload = x->upload_end = x->suspended = x->piece_last = x->broken = false;
     x->piece_at = 0;
     return x;
@@ -97,7 +97,7 @@ static ssize_t read_stream(void *ctx, uint64_t at, char *to, size_t room)
 {
     struct exchange *x = ctx;
     (void)at;
-    x->http->calls++;
+    x->http->moves++;
     while (x->piece_at == x->piece.n) {
         buf_release(&x->piece);
         x->piece_at = 0;

@@ -13,6 +13,7 @@
 #define CONNECTION_BYTES (REQUEST_HEADERS_BYTES_MAX + (8u << 10))
 #define THROW_AWAY_BYTES_MAX (8u * REQUEST_BODY_BYTES_MAX)
 enum { IDLE_TURNS_MAX = 64, IDLE_TURN_MS = 10 };
+enum { ASKED_MAX = 8 }; /* times, before a connection is suspended */
 
 static enum MHD_Result queue(struct http *h, struct exchange *x, const struct http_response *r)
 {
@@ -34,7 +35,7 @@ static enum MHD_Result refuse(struct http *h, struct exchange *x, uint32_t statu
     return queue(h, x, &r);
 }
 
-static struct http_request request_of(const struct exchange *x, const char *method, const struct headers *all)
+static struct http_request request_of(const struct exchange *x, const char *method)
 {
     struct slice uri = buf_slice(&x->uri);
     const uint8_t *mark = uri.n ? memchr(uri.p, '?', uri.n) : NULL;
@@ -43,36 +44,36 @@ static struct http_request request_of(const struct exchange *x, const char *meth
                              .path = slice_of(uri.p, path_n),
                              .query = mark ? slice_of(mark + 1, uri.n - path_n - 1) : slice_of(NULL, 0),
                              .body = buf_slice(&x->body)};
-    memcpy(q.headers, all->found, sizeof q.headers);
+    memcpy(q.headers, x->headers.found, sizeof q.headers);
     return q;
 }
 
 /* The first look, when line and headers are there: what is too large is refused before its body is read. */
 static enum MHD_Result begin(struct http *h, struct exchange *x, const char *method)
 {
-    struct headers all;
+    const struct headers *all = &x->headers;
     uint64_t n = 0;
     x->state = X_READING;
-    headers_collect(h, x->connection, &all);
-    if (x->uri.failed || x->uri.n + all.bytes > REQUEST_HEADERS_BYTES_MAX)
+    headers_collect(h, x->connection, &x->headers);
+    if (x->uri.failed || x->uri.n + all->bytes > REQUEST_HEADERS_BYTES_MAX)
         return refuse(h, x, 431, "headers_too_large",
                       "The address and headers of a request may have 16 KiB together.");
-    if (all.repeated)
+    if (all->repeated)
         return refuse(h, x, 400, "header_repeated", "A header was given twice that may stand only once.");
     /* Two opinions about where a body ends are how requests are smuggled past a proxy (RFC 9112 section 6.3).
      */
-    if (all.framings > 1 || all.malformed || (all.encoding.p && !slice_is(all.encoding, "chunked")))
+    if (all->framings > 1 || all->malformed || (all->encoding.p && !slice_is(all->encoding, "chunked")))
         return refuse(h, x, 400, "length_ambiguous",
-                      all.malformed
+                      all->malformed
                           ? "A header's name is malformed: another reader could see another header in it."
                           : "A request has one Content-Length or Transfer-Encoding: chunked, not both.");
     struct http_response r = {0};
-    struct http_request q = request_of(x, method, &all);
+    struct http_request q = request_of(x, method);
     if (h->hooks.head && h->hooks.head(h->hooks.ctx, x->id, &q, &x->tag, &x->upload, &r, &h->scratch)) {
         http_header(&r, "Connection", "close"); /* as in refuse */
         return queue(h, x, &r);
     }
-    if (all.length.p && (!decimal_get(all.length, &n) || (n > REQUEST_BODY_BYTES_MAX && !x->upload)))
+    if (all->length.p && (!decimal_get(all->length, &n) || (n > REQUEST_BODY_BYTES_MAX && !x->upload)))
         return refuse(h, x, 413, "body_too_large", "The body of a request may have 1 MiB.");
     if (x->upload) {
         x->state = X_UPLOAD;
@@ -107,17 +108,21 @@ static enum MHD_Result dispatch(struct http *h, struct exchange *x, const char *
 {
     if (x->too_large)
         return refuse(h, x, 413, "body_too_large", "The body of a request may have 1 MiB.");
-    struct headers all;
-    headers_collect(h, x->connection, &all);
-    struct http_request q = request_of(x, method, &all);
+    struct http_request q = request_of(x, method);
     struct http_response r = {0};
     x->state = X_WAITING;
     x->since_ms = clock_mono_ms();
     bool now = h->hooks.handle(h->hooks.ctx, x->id, &q, &x->tag, &r, &h->scratch);
     forget_body(h, x);
-    if (now)
-        return queue(h, x, &r);
-    exchange_suspend(x);
+    return now ? queue(h, x, &r) : MHD_YES;
+}
+
+/* The library asks in each of its turns for the answer of who is not suspended. Most answers are there within
+ * a few: to take the connection out of epoll and to put it back costs more than to be asked. */
+static enum MHD_Result ask_again(struct exchange *x)
+{
+    if (++x->asked == ASKED_MAX)
+        exchange_suspend(x);
     return MHD_YES;
 }
 
@@ -131,22 +136,14 @@ static enum MHD_Result send_answer(struct exchange *x)
     return ok;
 }
 
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *data_n, void **request_ctx)
+static enum MHD_Result go_on(struct http *h, struct exchange *x, const char *method, const char *data,
+                             size_t *data_n)
 {
-    struct http *h = ctx;
-    h->calls++;
-    struct exchange *x = *request_ctx;
-    (void)url;
-    (void)version;
-    if (!x)
-        return MHD_NO;
     /* Whatever would be suspended now would never go on, and the library does not stop over it: close. */
     if (h->stopping && (x->state == X_LINE || x->state == X_READING || x->state == X_UPLOAD))
         return MHD_NO;
     switch (x->state) {
     case X_LINE:
-        x->connection = c;
         return begin(h, x, method);
     case X_READING:
         return *data_n ? take_body(h, x, data, data_n) : dispatch(h, x, method);
@@ -164,11 +161,31 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
         *data_n = 0;
         return MHD_YES;
     case X_WAITING:
+        return ask_again(x);
     case X_WANTS:
     case X_FREE:
         break;
     }
     return MHD_NO;
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *data_n, void **request_ctx)
+{
+    struct http *h = ctx;
+    struct exchange *x = *request_ctx;
+    (void)url;
+    (void)version;
+    if (!x)
+        return MHD_NO;
+    enum exchange_state before = x->state;
+    x->connection = c;
+    enum MHD_Result ok = go_on(h, x, method, data, data_n);
+    if (x->state == X_WAITING)
+        h->waits++;
+    else if (before != X_LINE || x->state != X_READING)
+        h->moves++;
+    return ok;
 }
 
 /* The first line of a request: keeps the address as it was sent. */
@@ -281,15 +298,16 @@ size_t http_busy(const struct http *h)
 enum bourn_err http_run(struct http *h, unsigned *wait_ms)
 {
     unsigned long long ms = 1000;
-    uint64_t calls = h->calls;
+    h->moves = h->waits = 0;
     if (MHD_run(h->daemon) != MHD_YES)
         return err_set(BOURN_E_UNAVAILABLE, "the HTTP server cannot go on");
     *wait_ms = MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < 1000 ? (unsigned)ms : 1000;
-    /* The library asks to be run at once for as long as a connection's room is full of something that it can
-     * neither finish nor refuse, such as a chunk's extension without end. Turns that bring nothing get slower
-     * until that connection's time is over; anything that arrives wakes the loop by itself. */
-    h->idle_turns = *wait_ms == 0 && h->calls == calls ? h->idle_turns + 1 : 0;
-    if (h->idle_turns > IDLE_TURNS_MAX)
+    /* The library asks to be run at once for as long as a connection waits for its answer without being
+     * suspended, or its room is full of something that can neither be finished nor refused, such as a chunk's
+     * extension without end. Turns that bring nothing get slower until the one is suspended and the other's
+     * time is over; anything that arrives wakes the loop by itself. */
+    h->idle_turns = *wait_ms == 0 && !h->moves ? h->idle_turns + 1 : 0;
+    if (h->idle_turns > (h->waits ? 0 : IDLE_TURNS_MAX))
         *wait_ms = IDLE_TURN_MS;
     return BOURN_OK;
 }

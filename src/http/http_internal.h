@@ -19,13 +19,27 @@ enum exchange_state {
     X_WANTS, /* a streamed answer waits for http_append */
 };
 
+/* The headers of a request; what they point to is the library's and stays until the request is over. */
+struct headers {
+    const struct http *h;
+    struct slice found[HTTP_WANTED_MAX];
+    const char *repeated;          /* the name of one that was given twice */
+    struct slice length, encoding; /* Content-Length, Transfer-Encoding */
+    unsigned framings;             /* how many of these two there are */
+    unsigned hosts;
+    bool malformed; /* a name that is no token: "Transfer-Encoding :" */
+    size_t bytes;
+};
+
 struct exchange {
     uint64_t id; /* uses << 16 | slot */
     enum exchange_state state;
     struct MHD_Connection *connection;
     struct MHD_Response *response; /* X_ANSWERED */
     uint32_t status, tag;
+    struct headers headers; /* from X_READING on */
     uint64_t since_ms;
+    unsigned asked;       /* times in vain, in X_WAITING */
     struct buf uri, body; /* secret: identifiers, plaintext */
     bool too_large;       /* the body went over its limit; the rest is thrown away */
     size_t thrown_away;
@@ -50,8 +64,9 @@ struct http {
     size_t busy;
     size_t body_bytes; /* of all exchanges */
     bool draining;
-    bool stopping;       /* no request is taken any more */
-    uint64_t calls;      /* of the library, for a request or its answer */
+    bool stopping; /* no request is taken any more */
+    /* In this turn of the library: how often it brought a request on, and asked in vain for an answer. */
+    unsigned moves, waits;
     unsigned idle_turns; /* in a row: it wants to run at once, and nothing came of it */
     struct buf scratch;  /* problems are built here */
 };
@@ -80,16 +95,6 @@ struct MHD_OptionItem;
 void tls_options(struct http_tls *t, struct MHD_OptionItem out[3]);
 
 /* headers.c: collects the headers of a request. */
-struct headers {
-    const struct http *h;
-    struct slice found[HTTP_WANTED_MAX];
-    const char *repeated;          /* the name of one that was given twice */
-    struct slice length, encoding; /* Content-Length, Transfer-Encoding */
-    unsigned framings;             /* how many of these two there are */
-    unsigned hosts;
-    bool malformed; /* a name that is no token: "Transfer-Encoding :" */
-    size_t bytes;
-};
 void headers_collect(const struct http *h, struct MHD_Connection *c, struct headers *out);
 
 #endif

@@ -103,16 +103,19 @@ static enum bourn_err open_exact(struct io_dir *cell, const struct merkle_tile *
 enum bourn_err tiles_open(struct io_dir *cell, const struct merkle_tile *t, struct io_file **out)
 {
     enum bourn_err err = BOURN_E_INTERNAL;
+    struct merkle_tile wider;
     /* Between the looks the ledger may have filled the tile and removed its partials; then the next round
-     * finds it. */
-    for (int i = 0; i < TRIES; i++) {
-        struct merkle_tile wider;
+     * finds it. A partial that was found and is gone made room for a wider one: at most as often as there are
+     * widths. */
+    for (unsigned i = 0, misses = 0; i < MERKLE_TILE_WIDTH && misses < TRIES; i++) {
         if ((err = open_exact(cell, t, t->width, out)) != BOURN_E_NOT_FOUND || t->width == MERKLE_TILE_WIDTH)
             return err;
         if ((err = open_exact(cell, t, MERKLE_TILE_WIDTH, out)) != BOURN_E_NOT_FOUND)
             return err;
         if ((err = find_wider(cell, t, &wider)) == BOURN_OK)
             err = open_exact(cell, t, wider.width, out);
+        else
+            misses++;
         if (err != BOURN_E_NOT_FOUND)
             return err;
     }

@@ -103,10 +103,12 @@ static void take_reply(struct front *f, uint32_t op, const struct reply *reply)
     }
 }
 
-/* All answers that came: what vault says is final here. */
-static enum bourn_err take_replies(struct front *f)
+/* Answers that came: what vault says is final here. Not all at once: while they go out the next requests come
+ * in, and vault would wait for them until the last one is sent. *more: some are left. */
+static enum bourn_err take_replies(struct front *f, bool *more)
 {
-    for (;;) {
+    *more = false;
+    for (int i = 0; i < ANSWERS_PER_TURN; i++) {
         uint32_t type, op;
         struct slice message;
         struct reply reply;
@@ -127,6 +129,8 @@ static enum bourn_err take_replies(struct front *f)
             continue; /* answered already: too late, or the service stops */
         take_reply(f, op, &reply);
     }
+    *more = true;
+    return BOURN_OK;
 }
 
 static void on_waiting(void *ctx, uint64_t id, uint32_t tag, uint64_t waited_ms)
@@ -185,6 +189,7 @@ static enum bourn_err serve(struct front *f)
 {
     enum bourn_err err = BOURN_OK;
     unsigned wait_ms = 0, metrics_ms = 1000;
+    bool more = false;
     while (!f->draining || (http_busy(f->http) && clock_mono_ms() < f->drain_ms)) {
         struct epoll_event events[4];
         int n = epoll_wait(f->epoll, events, 4, (int)wait_ms);
@@ -197,11 +202,11 @@ static enum bourn_err serve(struct front *f)
         if (stop)
             drain(f);
         files_turn(f->files);
-        TRY(take_replies(f));
+        TRY(take_replies(f, &more));
         TRY(http_run(f->http, &wait_ms));
         if (f->metrics)
             TRY(http_run(f->metrics, &metrics_ms));
-        wait_ms = metrics_ms < wait_ms ? metrics_ms : wait_ms;
+        wait_ms = more ? 0 : metrics_ms < wait_ms ? metrics_ms : wait_ms;
         TRY(f->ring_err);
         TRY(ring_kick(f->ring)); /* the rest of what was parsed in this turn */
         sweep(f);

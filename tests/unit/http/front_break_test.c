@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -88,6 +89,7 @@ void test_too_large(void **state)
         assert_true(ask_buf(&s, &b, &r));
         assert_int_equal(r.status, 200);
         assert_true(response_has(&r, "\"body_bytes\":1048576"));
+        assert_true(response_has(&r, "\"token\":\"tok\"")); /* headers outlive the body */
         post_of(&b, REQUEST_BODY_BYTES_MAX + 1, chunked);
         assert_true(ask_buf(&s, &b, &r));
         is_problem(&r, 413, "body_too_large");
@@ -258,6 +260,48 @@ void test_silent_vault(void **state)
     assert_in_range(clock_mono_ms() - start, HEALTH_WAIT_MS_MAX - 100, HEALTH_WAIT_MS_MAX + 3000);
     kill(s.vault, SIGCONT);
     alive(&s); /* and the late answer to the first found nobody */
+    response_release(&r);
+    assert_int_equal(stage_close(&s), 0);
+}
+
+static uint64_t cpu_ms(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec t;
+    assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &t), 0);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Who waits for long costs nothing, holds up nobody, and is forgotten when it hangs up. */
+void test_waiting(void **state)
+{
+    (void)state;
+    enum { MANY = 100 };
+    static const char never[] = GET("/v1/subjects/never/records/people"),
+                      later[] = GET("/v1/subjects/later/records/people");
+    static int fds[MANY];
+    struct stage s = stage_open();
+    struct response r = {0};
+    struct buf b;
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = client_connect(&s);
+        client_send(fds[i], i % 2 ? never : later, sizeof never - 1);
+    }
+    header_of(&b, REQUEST_HEADERS_BYTES_MAX - 100); /* read in several turns, none of which calls us */
+    assert_true(ask_buf(&s, &b, &r));
+    assert_int_equal(r.status, 200);
+    for (int i = 0; i < MANY; i += 2) {
+        assert_true(client_read(fds[i], &r));
+        assert_true(response_has(&r, "\"subject\":\"later\""));
+    }
+    uint64_t before = cpu_ms(s.front);
+    usleep(1000000);
+    assert_in_range(cpu_ms(s.front) - before, 0, 200); /* a loop would take all of the second */
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    usleep(100000);
+    alive(&s);
     response_release(&r);
     assert_int_equal(stage_close(&s), 0);
 }
