@@ -5,9 +5,22 @@
 #include <stdlib.h>
 
 enum {
-    KEEP_BYTES = 16u << 10,        /* larger buffers are given back between requests */
-    STREAM_BLOCK_BYTES = 16u << 10 /* only for clients of HTTP/1.0: chunks go through the connection's room */
+    KEEP_BYTES = 16u << 10, /* larger buffers are given back between requests */
+    /* A TLS record. Of streams only for clients of HTTP/1.0: chunks go through the connection's room. */
+    STREAM_BLOCK_BYTES = 16u << 10
 };
+
+static bool waits(enum exchange_state state)
+{
+    return state == X_WAITING || state == X_WANTS;
+}
+
+void exchange_to(struct exchange *x, enum exchange_state state)
+{
+    x->http->waiting += waits(state);
+    x->http->waiting -= waits(x->state);
+    x->state = state;
+}
 
 struct exchange *exchange_take(struct http *h)
 {
@@ -17,7 +30,7 @@ struct exchange *exchange_take(struct http *h)
     h->free = x->next_free;
     h->busy++;
     x->id += 1u << 16;
-    x->state = X_LINE;
+    exchange_to(x, X_LINE);
     x->since_ms = clock_mono_ms();
     x->too_large = false;
     x->thrown_away = 0;
@@ -40,7 +53,7 @@ void exchange_release(struct http *h, struct exchange *x)
         MHD_destroy_response(x->response);
     x->response = NULL;
     x->connection = NULL;
-    x->state = X_FREE;
+    exchange_to(x, X_FREE);
     x->next_free = h->free;
     h->free = x;
     h->busy--;
@@ -48,6 +61,7 @@ void exchange_release(struct http *h, struct exchange *x)
 
 /* A body on its way out. */
 struct outgoing {
+    struct http *http;
     size_t n;
     uint8_t bytes[];
 };
@@ -76,16 +90,29 @@ static struct MHD_Response *with_headers(const struct http *h, const struct http
     return NULL;
 }
 
-struct MHD_Response *exchange_response(const struct http *h, const struct http_response *r)
+static ssize_t read_outgoing(void *ctx, uint64_t at, char *to, size_t room)
+{
+    struct outgoing *o = ctx;
+    size_t left = o->n - (size_t)at, n = left < room ? left : room;
+    o->http->moves++;
+    memcpy(to, o->bytes + at, n);
+    return (ssize_t)n;
+}
+
+struct MHD_Response *exchange_response(struct http *h, const struct http_response *r)
 {
     struct outgoing *o = malloc(sizeof *o + r->body.n);
     if (!o)
         return NULL;
+    o->http = h;
     o->n = r->body.n;
     if (o->n)
         memcpy(o->bytes, r->body.p, o->n);
+    /* Under TLS a turn sends one record; whoever does not read along cannot tell it from a turn in vain. */
     struct MHD_Response *m =
-        MHD_create_response_from_buffer_with_free_callback_cls(o->n, o->bytes, wipe_outgoing, o);
+        h->tls && o->n > STREAM_BLOCK_BYTES
+            ? MHD_create_response_from_callback(o->n, STREAM_BLOCK_BYTES, read_outgoing, o, wipe_outgoing)
+            : MHD_create_response_from_buffer_with_free_callback_cls(o->n, o->bytes, wipe_outgoing, o);
     if (m)
         return with_headers(h, r, m);
     wipe_outgoing(o);
@@ -101,9 +128,10 @@ static ssize_t read_stream(void *ctx, uint64_t at, char *to, size_t room)
     while (x->piece_at == x->piece.n) {
         buf_release(&x->piece);
         x->piece_at = 0;
-        if (x->piece_last)
-            return x->broken ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
-        x->state = X_WANTS;
+        if (x->piece_last || x->http->stopping) /* who is suspended when the library stops is lost to it */
+            return x->broken || !x->piece_last ? MHD_CONTENT_READER_END_WITH_ERROR
+                                               : MHD_CONTENT_READER_END_OF_STREAM;
+        exchange_to(x, X_WANTS);
         x->since_ms = clock_mono_ms();
         x->http->hooks.wanted(x->http->hooks.ctx, x->id);
         if (x->state == X_WANTS) {
@@ -128,7 +156,7 @@ struct exchange *exchange_find(const struct http *h, uint64_t id)
 {
     size_t slot = id & 0xffff;
     struct exchange *x = slot < CONNECTIONS_MAX ? &h->exchanges[slot] : NULL;
-    return x && x->id == id && (x->state == X_WAITING || x->state == X_WANTS) ? x : NULL;
+    return x && x->id == id && waits(x->state) ? x : NULL;
 }
 
 void exchange_suspend(struct exchange *x)

@@ -20,7 +20,7 @@ static enum MHD_Result queue(struct http *h, struct exchange *x, const struct ht
     struct MHD_Response *m = exchange_response(h, r);
     if (!m)
         return MHD_NO; /* closes the connection */
-    x->state = X_QUEUED;
+    exchange_to(x, X_QUEUED);
     enum MHD_Result ok = MHD_queue_response(x->connection, r->status, m);
     MHD_destroy_response(m); /* the library holds its own reference */
     return ok;
@@ -53,7 +53,7 @@ static enum MHD_Result begin(struct http *h, struct exchange *x, const char *met
 {
     const struct headers *all = &x->headers;
     uint64_t n = 0;
-    x->state = X_READING;
+    exchange_to(x, X_READING);
     headers_collect(h, x->connection, &x->headers);
     if (x->uri.failed || x->uri.n + all->bytes > REQUEST_HEADERS_BYTES_MAX)
         return refuse(h, x, 431, "headers_too_large",
@@ -76,7 +76,7 @@ static enum MHD_Result begin(struct http *h, struct exchange *x, const char *met
     if (all->length.p && (!decimal_get(all->length, &n) || (n > REQUEST_BODY_BYTES_MAX && !x->upload)))
         return refuse(h, x, 413, "body_too_large", "The body of a request may have 1 MiB.");
     if (x->upload) {
-        x->state = X_UPLOAD;
+        exchange_to(x, X_UPLOAD);
         n = n && n < REQUEST_BODY_BYTES_MAX ? n : REQUEST_BODY_BYTES_MAX;
     }
     if (h->body_bytes + n > HTTP_BODIES_BYTES_MAX)
@@ -110,7 +110,7 @@ static enum MHD_Result dispatch(struct http *h, struct exchange *x, const char *
         return refuse(h, x, 413, "body_too_large", "The body of a request may have 1 MiB.");
     struct http_request q = request_of(x, method);
     struct http_response r = {0};
-    x->state = X_WAITING;
+    exchange_to(x, X_WAITING);
     x->since_ms = clock_mono_ms();
     bool now = h->hooks.handle(h->hooks.ctx, x->id, &q, &x->tag, &r, &h->scratch);
     forget_body(h, x);
@@ -121,7 +121,7 @@ static enum MHD_Result dispatch(struct http *h, struct exchange *x, const char *
  * a few: to take the connection out of epoll and to put it back costs more than to be asked. */
 static enum MHD_Result ask_again(struct exchange *x)
 {
-    if (++x->asked == ASKED_MAX)
+    if (!x->suspended && ++x->asked == ASKED_MAX) /* of an upload it asks once more with the data left over */
         exchange_suspend(x);
     return MHD_YES;
 }
@@ -130,7 +130,7 @@ static enum MHD_Result send_answer(struct exchange *x)
 {
     struct MHD_Response *m = x->response;
     x->response = NULL;
-    x->state = X_QUEUED;
+    exchange_to(x, X_QUEUED);
     enum MHD_Result ok = MHD_queue_response(x->connection, x->status, m);
     MHD_destroy_response(m);
     return ok;
@@ -184,7 +184,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
     if (x->state == X_WAITING)
         h->waits++;
     else if (before != X_LINE || x->state != X_READING)
-        h->moves++;
+        h->moves++; /* not for the first look: the last one follows in the same turn, or a body has to come */
     return ok;
 }
 
@@ -203,9 +203,11 @@ static void on_end(void *ctx, struct MHD_Connection *c, void **request_ctx,
 {
     (void)c;
     (void)why;
+    struct http *h = ctx;
     if (*request_ctx)
-        exchange_release(ctx, *request_ctx);
+        exchange_release(h, *request_ctx);
     *request_ctx = NULL;
+    h->moves++; /* the next request may be there already */
 }
 
 /* Each TLS connection counts on the certificate that was the newest when it began. */
@@ -305,9 +307,11 @@ enum bourn_err http_run(struct http *h, unsigned *wait_ms)
     /* The library asks to be run at once for as long as a connection waits for its answer without being
      * suspended, or its room is full of something that can neither be finished nor refused, such as a chunk's
      * extension without end. Turns that bring nothing get slower until the one is suspended and the other's
-     * time is over; anything that arrives wakes the loop by itself. */
+     * time is over, at once if nobody does anything but wait; anything that arrives wakes the loop by itself.
+     */
     h->idle_turns = *wait_ms == 0 && !h->moves ? h->idle_turns + 1 : 0;
-    if (h->idle_turns > (h->waits ? 0 : IDLE_TURNS_MAX))
+    bool all_wait = h->waits && h->waiting == h->busy;
+    if (h->idle_turns > (all_wait ? 0 : IDLE_TURNS_MAX))
         *wait_ms = IDLE_TURN_MS;
     return BOURN_OK;
 }
@@ -324,7 +328,7 @@ static void answered(struct exchange *x, struct MHD_Response *m, uint32_t status
 {
     x->response = m;
     x->status = status;
-    x->state = m ? X_ANSWERED : X_FREE; /* out of memory: on_request closes the connection */
+    exchange_to(x, m ? X_ANSWERED : X_FREE); /* out of memory: on_request closes the connection */
     exchange_resume(x);
 }
 
@@ -358,7 +362,7 @@ void http_append(struct http *h, uint64_t id, struct slice piece, bool last)
     buf_put_slice(&x->piece, piece);
     x->broken = x->piece.failed;
     x->piece_last = last || x->broken;
-    x->state = X_QUEUED;
+    exchange_to(x, X_QUEUED);
     exchange_resume(x);
 }
 
@@ -368,7 +372,7 @@ void http_abort(struct http *h, uint64_t id)
     if (!x || x->state != X_WANTS)
         return;
     x->broken = x->piece_last = true;
-    x->state = X_QUEUED;
+    exchange_to(x, X_QUEUED);
     exchange_resume(x);
 }
 
@@ -384,7 +388,7 @@ void http_waiting(struct http *h, uint64_t min_ms,
     uint64_t now = clock_mono_ms();
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         struct exchange *x = &h->exchanges[i];
-        if ((x->state == X_WAITING || x->state == X_WANTS) && now - x->since_ms >= min_ms)
+        if (exchange_find(h, x->id) && now - x->since_ms >= min_ms)
             fn(ctx, x->id, x->tag, now - x->since_ms);
     }
 }

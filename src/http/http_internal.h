@@ -61,8 +61,8 @@ struct http {
     struct slice wanted[HTTP_WANTED_MAX]; /* names of headers; zero-terminated */
     size_t wanted_n;
     struct exchange *exchanges, *free;
-    size_t busy;
-    size_t body_bytes; /* of all exchanges */
+    size_t busy, waiting; /* exchanges in use; of them those that wait for vault */
+    size_t body_bytes;    /* of all exchanges */
     bool draining;
     bool stopping; /* no request is taken any more */
     /* In this turn of the library: how often it brought a request on, and asked in vain for an answer. */
@@ -74,10 +74,11 @@ struct http {
 _Static_assert(CONNECTIONS_MAX < 1 << 16, "a slot number has 16 bits");
 
 /* exchange.c */
+void exchange_to(struct exchange *x, enum exchange_state state);
 struct exchange *exchange_take(struct http *h);
 void exchange_release(struct http *h, struct exchange *x);
 /* Copies a response for the library; NULL out of memory. */
-struct MHD_Response *exchange_response(const struct http *h, const struct http_response *r);
+struct MHD_Response *exchange_response(struct http *h, const struct http_response *r);
 /* The same for an answer whose body is x->piece and what is appended later. */
 struct MHD_Response *exchange_stream(struct exchange *x, const struct http_response *r);
 struct exchange *exchange_find(const struct http *h, uint64_t id); /* NULL: nobody waits under this id */

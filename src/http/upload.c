@@ -17,7 +17,7 @@ enum MHD_Result upload_data(struct http *h, struct exchange *x, const char *data
     *n -= take;
     if (!x->upload_end && x->body.n < x->body.cap)
         return MHD_YES;
-    x->state = X_WAITING;
+    exchange_to(x, X_WAITING);
     x->since_ms = clock_mono_ms();
     h->hooks.uploaded(h->hooks.ctx, x->id);
     if (x->state == X_WAITING)
@@ -54,6 +54,6 @@ void http_upload_more(struct http *h, uint64_t id)
     if (!x || x->state != X_WAITING || !x->upload)
         return;
     bourn_assert(!x->upload_end && x->body.n < x->body.cap);
-    x->state = X_UPLOAD;
+    exchange_to(x, X_UPLOAD);
     exchange_resume(x);
 }

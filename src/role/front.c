@@ -203,13 +203,13 @@ static enum bourn_err serve(struct front *f)
             drain(f);
         files_turn(f->files);
         TRY(take_replies(f, &more));
+        sweep(f);
         TRY(http_run(f->http, &wait_ms));
         if (f->metrics)
             TRY(http_run(f->metrics, &metrics_ms));
         wait_ms = more ? 0 : metrics_ms < wait_ms ? metrics_ms : wait_ms;
         TRY(f->ring_err);
         TRY(ring_kick(f->ring)); /* the rest of what was parsed in this turn */
-        sweep(f);
     }
     http_waiting(f->http, 0, on_stop, f);
 out:

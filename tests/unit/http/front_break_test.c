@@ -264,6 +264,34 @@ void test_silent_vault(void **state)
     assert_int_equal(stage_close(&s), 0);
 }
 
+/* Chunks that end just where the buffer is full: the library asks once more, though the connection is
+ * suspended already. */
+void test_import_in_chunks(void **state)
+{
+    (void)state;
+    enum { LINES = 12 * 256 };
+    static char chunk[6 + 4096 + 2];
+    struct stage s = stage_open();
+    struct response r = {0};
+    int fd = client_connect(&s);
+    static const char head[] = "POST /v1/import?collection=people&subject=id HTTP/1.1\r\nHost: x\r\n" AUTH
+                               "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n";
+    memset(chunk, 'x', sizeof chunk);
+    memcpy(chunk, "1000\r\n", 6);
+    memcpy(chunk + 6 + 4095, "\n\r\n", 3);
+    client_send(fd, head, sizeof head - 1);
+    for (int i = 0; i < LINES; i++)
+        client_send(fd, chunk, sizeof chunk);
+    client_send(fd, "0\r\n\r\n", 5);
+    assert_true(client_read(fd, &r));
+    assert_int_equal(r.status, 200);
+    assert_true(response_has(&r, "\"stored\":3072,"));
+    close(fd);
+    alive(&s);
+    response_release(&r);
+    assert_int_equal(stage_close(&s), 0);
+}
+
 static uint64_t cpu_ms(pid_t pid)
 {
     clockid_t clock;

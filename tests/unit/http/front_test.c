@@ -143,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_many_connections),
         cmocka_unit_test(test_silent_vault),
         cmocka_unit_test(test_waiting),
+        cmocka_unit_test(test_import_in_chunks),
         cmocka_unit_test(test_broken_vault),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_stop_with_silent_vault),

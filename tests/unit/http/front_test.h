@@ -9,6 +9,7 @@ void test_smuggling(void **state);
 void test_many_connections(void **state);
 void test_silent_vault(void **state);
 void test_waiting(void **state);
+void test_import_in_chunks(void **state);
 void test_broken_vault(void **state);
 void test_drain(void **state);
 void test_stop_with_silent_vault(void **state);
