@@ -1,5 +1,6 @@
 """TLS 1.3: nothing older, only a certificate that belongs to its key, new ones without a restart, no other address without."""
 
+import http.client
 import os
 import re
 import shutil
@@ -238,6 +239,25 @@ class Tls(harness.Test):
             t.sendall(b"POST /v1/search HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nBourn-Purpose: dpv:X\r\n"
                       b"Content-Type: application/json\r\nContent-Length: 900000\r\n\r\n" + b" " * 900000)
             self.assertIn(b" 401 ", t.recv(65536))
+        note = "".join(chr(97 + i * i % 23) for i in range(60000))
+        source = os.path.join(self.tmp, "notes.csv")
+        for text in ("short", note):
+            with open(source, "w") as f:
+                f.write(f"id,{','.join('note%d' % i for i in range(4))}\n{len(text)},{','.join([text] * 4)}\n")
+            if text == "short":
+                token = self.cell.clinic()
+                self.cell.collection(source, "notes")
+            else:
+                self.cell.load(source, token, collection="notes", subject="id")
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s, context.wrap_socket(s) as t:
+            for version in ("1.1", "1.0"):  # the second closes its connection
+                t.sendall(f"GET /v1/subjects/60000/records/notes HTTP/{version}\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                          f"Bourn-Purpose: {harness.HOME_PURPOSE}\r\n\r\n".encode())
+                answer = http.client.HTTPResponse(t)
+                answer.begin()
+                self.assertEqual(answer.status, 200)
+                self.assertEqual(int(answer.headers["Content-Length"]) > 240000, True)
+                self.assertEqual(answer.read().decode().count(note), 4)
         self.stop()
         idle.close()
 
